@@ -1,0 +1,64 @@
+"""The settings of one stack: the only reader of `pulumi.Config`.
+
+A stack file holds what makes its site that site; everything that sites share is a default here.
+`Settings.load` reads the running stack, `Settings.read` a stack file; both raise one `SettingsError` that
+lists every problem. Secrets are not part of `Settings`: each is a top-level secret key, read with `secret`.
+
+`python -m settings` checks every stack file of the current folder.
+"""
+
+from settings.backup import BackedUpSite, Backup, BackupServer, Pbs
+from settings.change_control import ChangeControl, Limit
+from settings.models import (
+    Access,
+    AddressRange,
+    CloudImage,
+    Image,
+    Iso,
+    Kubernetes,
+    Kubespray,
+    Network,
+    Pool,
+    Proxmox,
+    Startup,
+)
+from settings.problems import PROJECT, Problem, SettingsError
+from settings.services import Acme, Chart, Charts, ExternalService, Services
+from settings.stack import SECRET_KEYS, Settings, optional_secret, secret
+from settings.storage import Schedule, Storage
+from settings.teams import Team
+
+__all__ = [
+    "PROJECT",
+    "SECRET_KEYS",
+    "Access",
+    "Acme",
+    "AddressRange",
+    "BackedUpSite",
+    "Backup",
+    "BackupServer",
+    "ChangeControl",
+    "Chart",
+    "Charts",
+    "CloudImage",
+    "ExternalService",
+    "Image",
+    "Iso",
+    "Kubernetes",
+    "Kubespray",
+    "Limit",
+    "Network",
+    "Pbs",
+    "Pool",
+    "Problem",
+    "Proxmox",
+    "Schedule",
+    "Services",
+    "Settings",
+    "SettingsError",
+    "Startup",
+    "Storage",
+    "Team",
+    "optional_secret",
+    "secret",
+]

@@ -1,0 +1,54 @@
+"""Rules of single sign-on and of the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from settings.problems import Problem, repeated
+
+if TYPE_CHECKING:
+    from settings.models import Network
+    from settings.services import ExternalService, Services
+
+
+OWN_APPLICATIONS = ("homepage", "ldap")
+"""Slugs of the platform's own applications in Authentik."""
+
+
+def groups_differ(groups: Sequence[str]) -> Iterator[Problem]:
+    """Each group is declared once."""
+    yield from repeated("groups[{}]", groups, "duplicate-group")
+
+
+def service_groups(external_services: Sequence[ExternalService], groups: Sequence[str]) -> Iterator[Problem]:
+    """A service that only some may use asks who somebody is, and names groups that there are."""
+    for index, service in enumerate(external_services):
+        path = f"externalServices[{index}]"
+        if service.sso and service.name in OWN_APPLICATIONS:
+            expected = f"must not be one of {', '.join(OWN_APPLICATIONS)}, which Authentik has already"
+            yield Problem.at(f"{path}.name", service.name, "reserved-application", expected)
+        if service.groups and not service.sso:
+            expected = "needs sso: true, for nobody is asked who they are otherwise"
+            yield Problem.at(f"{path}.groups", service.groups, "groups-without-sso", expected)
+        for number, group in enumerate(service.groups):
+            if group not in groups:
+                expected = f"must be one of groups, {', '.join(groups)}"
+                yield Problem.at(f"{path}.groups[{number}]", group, "unknown-group", expected)
+        yield from repeated(f"{path}.groups[{{}}]", service.groups, "duplicate-service-group")
+
+
+def ldap_address(services: Services | None, network: Network) -> Iterator[Problem]:
+    """MetalLB gives away addresses of its range only, and each to one service."""
+    if services is None or services.ldap_address is None:
+        return
+    path, address = "services.ldapAddress", services.ldap_address
+    if address not in network.load_balancers:
+        expected = f"must be in network.loadBalancers, {network.load_balancers}"
+        yield Problem.at(path, address, "ldap-outside-range", expected)
+    for key, other in (("dnsAddress", services.dns_address), ("ingressAddress", services.ingress_address)):
+        if address == other:
+            yield Problem.at(path, address, "ldap-address-taken", f"must not be services.{key}")
+
+
+RULES = (groups_differ, service_groups, ldap_address)

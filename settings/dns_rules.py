@@ -1,0 +1,41 @@
+"""Rules of what a site's name server has to do with those of other sites; `rules` applies them with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from settings.problems import Problem
+
+if TYPE_CHECKING:
+    from settings.services import Services
+
+
+def parent_zones(services: Services | None, domains: Sequence[str]) -> Iterator[Problem]:
+    """A copy of a parent zone needs a parent zone, and that of a top-level domain is nobody's to have."""
+    for index, domain in enumerate(domains if services and services.dns_parent else ()):
+        if domain.count(".") < 2:
+            expected = "must be a zone in another site's, such as toulouse.ef-fr.dev, where there is services.dnsParent"
+            yield Problem.at(f"domains[{index}]", domain, "no-parent-zone", expected)
+
+
+def other_servers(services: Services | None, site: str) -> Iterator[Problem]:
+    """Another server is not one's own."""
+    if services is None:
+        return
+    others = {
+        "dnsParent": services.dns_parent,
+        **{f"dnsDelegations.{name}": address for name, address in services.dns_delegations.items()},
+        **{f"dnsSecondaries[{index}]": address for index, address in enumerate(services.dns_secondaries)},
+    }
+    for key, address in others.items():
+        if address == services.dns_address:
+            expected = "is services.dnsAddress, the site's own: must be another server's"
+            yield Problem.at(f"services.{key}", address, "own-dns-address", expected)
+    if site in services.dns_delegations:
+        address = services.dns_delegations[site]
+        expected = "must be absent: a site does not delegate to itself"
+        yield Problem.at(f"services.dnsDelegations.{site}", address, "own-delegation", expected)
+
+
+RULES: tuple[Callable[..., Iterator[Problem]], ...] = (parent_zones, other_servers)

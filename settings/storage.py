@@ -1,0 +1,44 @@
+"""The section of a stack file that describes how volumes are kept."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from settings.fields import refuse
+from settings.models import Model
+
+_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 6))
+
+
+def _cron(value: str) -> str:
+    parts = value.split()
+    if len(parts) != len(_FIELDS):
+        refuse("bad-cron", "must be minute, hour, day of the month, month and day of the week, such as 30 1 * * *")
+    for part, (name, first, last) in zip(parts, _FIELDS, strict=True):
+        for item in part.split(","):
+            found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", item)
+            numbers = [int(number) for number in found.group(1, 2) if number] if found else [-1]
+            if numbers != sorted(numbers) or not all(first <= number <= last for number in numbers):
+                refuse("bad-cron", f"has {item} for the {name}, which must be * or numbers from {first} to {last}")
+    return value
+
+
+class Schedule(Model):
+    """A recurring job of Longhorn, for every volume that names none of its own."""
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    """When: five fields, in UTC."""
+    retain: Annotated[int, Field(ge=1, le=100)]
+    """How many are kept of each volume. Longhorn's own limit is 100."""
+
+
+class Storage(Model):
+    """Copies of the volumes."""
+
+    snapshots: Schedule = Schedule(cron="0 1 * * *", retain=7)
+    """On the volume's own replicas."""
+    backups: Schedule = Schedule(cron="30 1 * * *", retain=14)
+    """In the backup store; there are none without one."""
