@@ -1,0 +1,24 @@
+#!/bin/sh
+# Stop the build here rather than a cluster later: what the platform needs of the image.
+set -eu
+
+# Kubespray reaches the machine with these, Longhorn stores with those, cloud-init makes it itself.
+required="openssh-server sudo python3 qemu-guest-agent cloud-init cloud-guest-utils open-iscsi nfs-common"
+
+missing=""
+for package in $required; do
+    # shellcheck disable=SC2016  # ${Status} is dpkg-query's, not the shell's
+    status=$(dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "not installed:$missing. Add them to pkgsel/include in preseed.cfg.j2." >&2
+    exit 1
+fi
+
+. /etc/os-release
+if [ "$ID-$VERSION_ID" != "debian-12" ]; then
+    echo "this is $ID $VERSION_ID, and the platform is tested on Debian 12: check iso_file." >&2
+    exit 1
+fi
+echo "Debian $(cat /etc/debian_version), packages present"
