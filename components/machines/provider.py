@@ -1,0 +1,139 @@
+"""Dynamic provider of a machine's address: what its guest agent reports, once it does.
+
+The proxmoxve provider could wait for the agent itself, but then the next clone on the same node would
+wait for this VM's boot, and it takes the first address of any interface for an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from proxmoxer import ProxmoxAPI
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from components.inputs import changed
+from components.machines.addresses import AddressError, Interface, SilentAgentError, own_address
+from components.proxmox import ApiError, Vm, api_errors, client, find_vm
+from settings import AddressRange
+
+PAUSE = 1.0
+"""Seconds between two questions to an agent."""
+CONNECTION = {"endpoint", "apiToken", "insecure", "bootSeconds"}
+"""How to ask, and for how long: a change of these alone asks nothing."""
+
+
+class GuestAddressProvider(ResourceProvider):
+    """Asks at a create, a refresh, and an update of what the answer depends on."""
+
+    serialize_as_secret_always = False
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse a smaller disk, which Proxmox VE would refuse in the middle of an update.
+
+        The state has the size of the last update of the whole pool that succeeded: one that failed is taken back.
+        """
+        size, former = news["diskGib"], olds.get("diskGib", 0)
+        if size >= former:
+            return CheckResult(news, [])
+        reason = (
+            f"the disk of {news['vm']} has {former:.0f} GiB, and diskGib is now {size:.0f}: a disk can grow but not"
+            f" shrink. Put {former:.0f} back; for smaller disks, make another pool and move to it"
+        )
+        return CheckResult(news, [CheckFailure("diskGib", reason)])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait for the address. The id is the UUID that the VM's clone was given.
+
+        Raises:
+            AddressError: there is none after `bootSeconds`.
+            ApiError: the API refused, or the VM's node does not answer.
+        """
+        address = _wait(props)
+        return CreateResult(_uuid(_api(props), props), {**props, "address": address})
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=bool(_changed(olds, news)))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        asks = _changed(olds, news) - CONNECTION
+        return UpdateResult({**news, "address": _wait(news) if asks else olds["address"]})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """The address as it is now; a VM that is off, or whose agent is silent, keeps the one that it had.
+
+        Raises:
+            AddressError: the machine runs without a usable address.
+            ApiError: the API refused, or the VM's node does not answer.
+        """
+        try:
+            return ReadResult(id_, {**props, "address": _address(_api(props), props)})
+        except LookupError:
+            return ReadResult("", {})
+        except SilentAgentError:
+            return ReadResult(id_, props)
+
+
+def _changed(olds: dict[str, Any], news: dict[str, Any]) -> set[str]:
+    # The engine records a disk that has grown, as an input; no update is needed for that.
+    return changed(olds, news) - {"address", "diskGib"}
+
+
+def _api(props: dict[str, Any]) -> ProxmoxAPI:
+    return client(props["endpoint"], props["apiToken"], props["insecure"])
+
+
+def _wait(props: dict[str, Any]) -> str:
+    api, deadline = _api(props), time.monotonic() + props["bootSeconds"]
+    while True:
+        try:
+            return _address(api, props)
+        except AddressError as error:
+            if time.monotonic() >= deadline:
+                waited = f"after {props['bootSeconds']:.0f} s (proxmox.bootSeconds)"
+                raise AddressError(f"No address {waited}. {error}") from None
+        except LookupError as error:
+            raise AddressError(str(error)) from None
+        time.sleep(PAUSE)
+
+
+def _uuid(api: ProxmoxAPI, props: dict[str, Any]) -> str:
+    """The VM's SMBIOS UUID: a clone is given one of its own, and a backup that is restored keeps it."""
+    vm = _vm(api, props)
+    with api_errors():
+        config: dict[str, str] = api.nodes(vm.node).qemu(vm.vm_id).config.get()
+    return dict(part.split("=", 1) for part in config["smbios1"].split(","))["uuid"].lower()
+
+
+def _address(api: ProxmoxAPI, props: dict[str, Any]) -> str:
+    vm = _vm(api, props)
+    name = f"{props['vm']} (VM {vm.vm_id} on node {vm.node})"
+    dhcp = AddressRange.model_validate(props["dhcp"])
+    return own_address(name, props["macAddress"], dhcp, _interfaces(api, vm.node, vm.vm_id))
+
+
+def _vm(api: ProxmoxAPI, props: dict[str, Any]) -> Vm:
+    vm = find_vm(api, int(props["vmId"]))
+    if vm is None:
+        raise LookupError(f"{props['vm']} (VM {int(props['vmId'])}) is gone: run `pulumi refresh`, then `pulumi up`")
+    return vm
+
+
+def _interfaces(api: ProxmoxAPI, node: str, vm_id: int) -> list[Interface]:
+    """What the agent reports; nothing while the VM is off or its agent not up, which the API tells by a 500."""
+    try:
+        with api_errors():
+            answer: dict[str, Any] = api.nodes(node).qemu(vm_id).agent("network-get-interfaces").get()
+    except ApiError as error:
+        if error.status == 500:
+            return []
+        raise
+    return [Interface.of(reported) for reported in answer.get("result") or []]
