@@ -1,0 +1,5 @@
+"""The site's Kubernetes cluster, made by Kubespray."""
+
+from components.kubernetes.component import KubernetesCluster, KubernetesClusterArgs
+
+__all__ = ["KubernetesCluster", "KubernetesClusterArgs"]

@@ -1,0 +1,47 @@
+"""Dynamic provider of what is attempted: it writes down who joins a cluster before a playbook runs.
+
+The engine saves nothing of a cluster whose run has failed or was killed, though machines may have joined by
+then. Without this, pools that are taken back after it would lose those machines undrained.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+from components.kubernetes.members import identity
+
+
+class AttemptedMembersProvider(ResourceProvider):
+    """Keeps in the state who was to join in which attempt. The id is the site's name.
+
+    The cluster remembers the last attempt that succeeded: what came later may have joined. Who leaves is no news
+    here and changes nothing, so a preview in which pools are taken back knows what was attempted; only the inputs
+    are recorded, as the engine does in any case.
+    """
+
+    serialize_as_secret_always = False
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Number those that were not wanted before."""
+        attempted = olds.get("attempted", [])
+        known = {identity(node) for node in olds.get("nodes", ())}
+        joining = [node for node in news["nodes"] if identity(node) not in known]
+        if joining:
+            number = 1 + max((node["attempt"] for node in attempted), default=0)
+            again = {identity(node) for node in joining}
+            attempted = [
+                *(node for node in attempted if identity(node) not in again),
+                *({**node, "attempt": number} for node in joining),
+            ]
+        return CheckResult({**news, "attempted": attempted}, [])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(props["site"], props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=olds["attempted"] != news["attempted"])
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(news)

@@ -1,0 +1,76 @@
+"""One run of a Kubespray playbook: its inventory, its overrides, and the facts that it needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components import ansible
+from components.kubernetes import toolbox
+from components.kubernetes.inventory import Cluster, inventory
+
+GROUP_VARS = toolbox.REQUIREMENTS.parent / "group_vars"
+FACTS = "playbooks/facts.yml"
+
+
+@contextmanager
+def workspace(cluster: Cluster, private_key: str) -> Iterator[Path]:
+    """A private folder with the inventory, the overrides and the key, removed at the end."""
+    with ansible.workspace(cluster.api_server, inventory(cluster), private_key) as folder:
+        shutil.copytree(GROUP_VARS, folder / "inventory" / "group_vars" / "all")
+        yield folder
+
+
+def run_playbook(
+    playbook: str,
+    checkout: Path,
+    python: Path,
+    folder: Path,
+    *,
+    limit: Sequence[str] = (),
+    variables: Mapping[str, Any] | None = None,
+    keep: Sequence[int] = (),
+) -> str:
+    """Run a playbook against a `workspace`.
+
+    Args:
+        playbook: File name in the checkout.
+        checkout: Kubespray.
+        python: Interpreter that has Ansible.
+        folder: The workspace.
+        limit: Hosts that it is limited to; all if empty. Kubespray then needs the facts of the others, which are
+            gathered first.
+        variables: Extra variables.
+        keep: Descriptors that Ansible keeps open.
+
+    Returns:
+        Ansible's recap: a table of the hosts with their numbers of tasks.
+
+    Raises:
+        PlaybookError: a host failed or was unreachable, or Ansible could not start.
+    """
+    if limit:
+        ansible.play(FACTS, checkout, python, folder, keep=keep)
+    # As JSON: Ansible takes the values of `key=value` for text.
+    arguments = ["--extra-vars", json.dumps(variables)] if variables else []
+    arguments += ["--limit", ",".join(limit)] if limit else []
+    return ansible.play(playbook, checkout, python, folder, arguments, keep=keep)
+
+
+def check_identities(checkout: Path, python: Path, folder: Path, keep: Sequence[int] = ()) -> None:
+    """Make sure that each machine of a `workspace` that answers is the one that its name says.
+
+    Args:
+        checkout: Kubespray.
+        python: Interpreter that has Ansible.
+        folder: The workspace.
+        keep: Descriptors that Ansible keeps open.
+
+    Raises:
+        PlaybookError: another machine has the address of one, or Ansible could not start.
+    """
+    ansible.play(ansible.IDENTITY, checkout, python, folder, keep=keep)
