@@ -1,0 +1,10 @@
+"""Authentik: users, groups, single sign-on and LDAP.
+
+`Authentik` brings the server with its database; it serves what `blueprints` say, files that it applies by itself.
+`ForwardAuth` puts its sign-in before applications that know no users. `Ldap` is for those that know LDAP only.
+"""
+
+from components.socle.authentik.blueprints import Application
+from components.socle.authentik.component import Authentik, AuthentikArgs
+
+__all__ = ["Application", "Authentik", "AuthentikArgs"]

@@ -1,0 +1,261 @@
+"""Blueprints: what Authentik 2026.8 has to hold, as files that it reads. Pure functions: no Pulumi.
+
+https://docs.goauthentik.io/customize/blueprints/ has the format, with its tags. An entry brings one object, found by
+its identifiers, to a state. What is no longer said stays as it is: an application that leaves the settings is to be
+deleted by hand; only who may use one is kept exact, group by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+EMBEDDED_OUTPOST = "goauthentik.io/outposts/embedded"
+"""Mark of the outpost that Authentik's own server is."""
+LDAP = "LDAP"
+"""Name of the provider and of its outpost."""
+BIND_USER = "ldap-bind"
+SESSION = "hours=8"
+"""How long an application asks nobody again: a working day. Somebody who leaves a group may use it as long as that."""
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag of the format, such as `!KeyOf group`: replaced when Authentik applies the file."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Application:
+    """What people reach by signing in."""
+
+    name: str
+    """Also what its identifiers begin with: 2 to 24 of a-z, 0-9 and -."""
+    url: str
+    """Its public URL, without a path."""
+    groups: Sequence[str] = ()
+    """Those whose members may use it; none: everybody who can sign in."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The LDAP server."""
+
+    base_dn: str
+    bind_password: str
+    """Of the account that looks others up."""
+    token: str
+    """With which the outpost reads its configuration."""
+    chain: str
+    """PEM of the certificate, the leaf first."""
+    private_key: str
+    """PEM."""
+
+
+def applications(url: str, groups: Sequence[str], served: Sequence[Application]) -> str:
+    """Groups, and for each application a provider of the embedded outpost.
+
+    Args:
+        url: Where people sign in, without a path.
+        groups: All of the platform.
+        served: What stands behind the sign-in.
+    """
+    entries = [
+        *_after("Default - Provider authorization flow (implicit consent)"),
+        *_after("Default - Provider invalidation flow", "System - Proxy Provider - Scopes"),
+        *(_entry("authentik_core.group", _key("group", group), {"name": group}) for group in groups),
+        *(entry for each in served for entry in _application(each, groups)),
+        _entry(
+            "authentik_outposts.outpost",
+            "outpost",
+            {"managed": EMBEDDED_OUTPOST},
+            providers=[_key_of("provider", each.name) for each in served],
+            config={"authentik_host": url},
+        ),
+    ]
+    return _text("OSS NextGen - Applications", entries)
+
+
+def directory(url: str, ldap: Directory) -> str:
+    """The LDAP provider with its application, its outpost and who may search. Holds secrets: for a Secret, never for a
+    ConfigMap. They stand in the file because Authentik applies one again when its text has changed, and only then.
+
+    Args:
+        url: Where people sign in, without a path.
+        ldap: The directory.
+    """
+    entries = [
+        *_after("Default - Authentication flow", "Default - Provider invalidation flow"),
+        _entry(
+            "authentik_crypto.certificatekeypair",
+            "certificate",
+            {"name": LDAP},
+            certificate_data=ldap.chain,
+            key_data=ldap.private_key,
+        ),
+        *_ldap_account(ldap),
+        _entry(
+            "authentik_providers_ldap.ldapprovider",
+            "provider",
+            {"name": LDAP},
+            base_dn=ldap.base_dn,
+            # What a bind goes through.
+            authorization_flow=_flow("default-authentication-flow"),
+            invalidation_flow=_flow("default-provider-invalidation-flow"),
+            certificate=Tag("KeyOf", "certificate"),
+        ),
+        _entry(
+            "authentik_core.application",
+            "application",
+            {"slug": "ldap"},
+            name=LDAP,
+            provider=Tag("KeyOf", "provider"),
+            # People have nothing to open there.
+            meta_hide=True,
+        ),
+        *_ldap_outpost(url, ldap),
+    ]
+    return _text("OSS NextGen - LDAP", entries)
+
+
+def _ldap_account(ldap: Directory) -> list[Entry]:
+    """The account that looks others up, and what allows it to."""
+    return [
+        _entry(
+            "authentik_rbac.role",
+            "role",
+            {"name": "LDAP search"},
+            permissions=["authentik_providers_ldap.search_full_directory"],
+        ),
+        _entry(
+            "authentik_core.user",
+            "bind",
+            {"username": BIND_USER},
+            name="LDAP bind",
+            type="service_account",
+            path="service-accounts",
+            roles=[Tag("KeyOf", "role")],
+            password=ldap.bind_password,
+        ),
+    ]
+
+
+def _ldap_outpost(url: str, ldap: Directory) -> list[Entry]:
+    """What our Deployment is to Authentik, and the token that it shows."""
+    token = "ak-outpost-%s-api"
+    return [
+        _entry(
+            "authentik_outposts.outpost",
+            "outpost",
+            {"name": LDAP},
+            type="ldap",
+            providers=[Tag("KeyOf", "provider")],
+            config={"authentik_host": url},
+        ),
+        # A new outpost has an account and a token at once, both named after it: ours becomes the token's key.
+        _entry(
+            "authentik_core.token",
+            "token",
+            {"managed": _format(f"goauthentik.io/outpost/{token}", Tag("KeyOf", "outpost"))},
+            identifier=_format(token, Tag("KeyOf", "outpost")),
+            intent="api",
+            expiring=False,
+            user=Tag("Find", ["authentik_core.user", ["name", f"Outpost {LDAP} Service-Account"]]),
+            key=ldap.token,
+        ),
+    ]
+
+
+def _application(application: Application, groups: Sequence[str]) -> list[Entry]:
+    provider, served = _key("provider", application.name), _key("application", application.name)
+    title = application.name.capitalize()
+    return [
+        _entry(
+            "authentik_providers_proxy.proxyprovider",
+            provider,
+            {"name": title},
+            mode="forward_single",
+            external_host=application.url,
+            authorization_flow=_flow("default-provider-authorization-implicit-consent"),
+            invalidation_flow=_flow("default-provider-invalidation-flow"),
+            access_token_validity=SESSION,
+        ),
+        _entry(
+            "authentik_core.application",
+            served,
+            {"slug": application.name},
+            name=title,
+            provider=Tag("KeyOf", provider),
+            meta_launch_url=application.url,
+        ),
+        *(
+            _entry(
+                "authentik_policies.policybinding",
+                f"{served}-{group}",
+                {"target": Tag("KeyOf", served), "group": _key_of("group", group)},
+                "present" if group in application.groups else "absent",
+                order=order,
+            )
+            for order, group in enumerate(groups)
+        ),
+    ]
+
+
+def _after(*names: str) -> list[Entry]:
+    """Apply Authentik's own blueprints of these names first: what follows finds their objects."""
+    model = "authentik_blueprints.metaapplyblueprint"
+    return [{"model": model, "attrs": {"identifiers": {"name": name}, "required": True}} for name in names]
+
+
+def _entry(model: str, id: str, identifiers: dict[str, Any], state: str = "present", /, **attrs: Any) -> Entry:
+    return {"model": model, "id": id, "state": state, "identifiers": identifiers, "attrs": attrs}
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{kind}-{name}"
+
+
+def _key_of(kind: str, name: str) -> Tag:
+    return Tag("KeyOf", _key(kind, name))
+
+
+def _flow(slug: str) -> Tag:
+    return Tag("Find", ["authentik_flows.flow", ["slug", slug]])
+
+
+def _format(pattern: str, value: Tag) -> Tag:
+    return Tag("Format", [pattern, value])
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes tags; no aliases, which Authentik's own files have none of."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent(dumper: yaml.SafeDumper, tag: Tag) -> yaml.Node:
+    if isinstance(tag.value, list):
+        return dumper.represent_sequence(f"!{tag.name}", tag.value, flow_style=True)
+    return dumper.represent_scalar(f"!{tag.name}", tag.value)
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(Tag, _represent)
+_Dumper.add_representer(str, _text_node)
+
+
+def _text(name: str, entries: Sequence[Entry]) -> str:
+    content = {"version": 1, "metadata": {"name": name}, "entries": list(entries)}
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120)
+    return text

@@ -1,0 +1,164 @@
+"""`Authentik`: the server, its database, and what it is told to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+import pulumi
+import pulumi_random as random
+from pulumi_kubernetes import core
+from pulumi_kubernetes.helm.v3 import Release
+
+from components import workload
+from components.socle.authentik import blueprints
+from components.socle.authentik.blueprints import Application, Directory
+from components.socle.authentik.forward_auth import ForwardAuth, ForwardAuthArgs
+from components.socle.authentik.ldap import Ldap, LdapArgs
+from components.socle.postgresql import PostgreSql, PostgreSqlArgs
+from components.socle.release import release
+from components.socle.tls_secrets import TlsCertificate
+from settings import Chart
+
+DATABASE = "authentik"
+DATABASE_SIZE = "8Gi"
+
+
+@dataclass(frozen=True)
+class AuthentikArgs:
+    """Inputs of Authentik."""
+
+    chart: Chart
+    namespace: pulumi.Input[str]
+    domain: str
+    """Whose directory it is: `ef-fr.dev` has the base DN `dc=ef-fr,dc=dev`."""
+    host: str
+    """Its public name, covered by the ingress controller's default certificate."""
+    url: str
+    annotations: Mapping[str, str]
+    """Of its Ingress, beside those of the values file."""
+    email: str
+    """Mail address of the first administrator, `akadmin`."""
+    groups: Sequence[str]
+    """Of people."""
+    applications: Sequence[Application]
+    """What is behind its sign-in."""
+    ingress_class: pulumi.Input[str]
+    https_port: int
+    """By which people reach the applications."""
+    ldap_host: str
+    """Public name of LDAP, which the certificate is for."""
+    ldap_address: IPv4Address | None
+    """Where the name leads to; None: LDAP is for the cluster's own pods."""
+    certificate: TlsCertificate
+    storage_class: pulumi.Input[str]
+    protection: bool
+    """Pulumi's `protect`, on what cannot be made again: the database, its password and the secret key."""
+
+
+class Authentik(pulumi.ComponentResource):
+    """Authentik, its PostgreSQL, its Ingress, its blueprints and its outposts.
+
+    The administrator's password and token are those of the first start: Authentik reads them then, and never again.
+    """
+
+    url: pulumi.Output[str]
+    password: pulumi.Output[str]
+    """Of `akadmin` at first start, secret."""
+    token: pulumi.Output[str]
+    """An API token of `akadmin`, secret."""
+    policy: pulumi.Output[str]
+    """`namespace/name` of the policy by which an Ingress is behind the sign-in."""
+    ldap: Mapping[str, pulumi.Input[str]]
+    """`ldapUrl`, `baseDn`, `bindDn` and `bindPassword`, a secret."""
+
+    def __init__(self, name: str, args: AuthentikArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("oss-nextgen:socle:Authentik", name, None, opts)
+        self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
+        self._origin = args.url.removesuffix("/")
+        self.password, self.token = self._random("admin", 32), self._random("token", 64)
+        bind_password, outpost_token = self._random("ldap-bind", 48), self._random("ldap-token", 64)
+        base_dn = ",".join(f"dc={label}" for label in args.domain.split("."))
+        directory = pulumi.Output.all(
+            base_dn=base_dn,
+            bind_password=bind_password,
+            token=outpost_token,
+            chain=args.certificate.chain,
+            private_key=args.certificate.private_key,
+        ).apply(lambda known: blueprints.directory(self._origin, Directory(**known)))
+        installed = self._server(pulumi.Output.secret(directory))
+        # Both ask its Service. Not by an output: whatever changes of the release would seem to change them, too.
+        after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
+        sign_in = ForwardAuth(
+            f"{name}-forward-auth", ForwardAuthArgs(args.namespace, args.ingress_class, args.https_port), after
+        )
+        outpost = Ldap(
+            f"{name}-ldap", LdapArgs(args.namespace, args.chart.version, args.ldap_address, outpost_token), after
+        )
+        self.url = installed.status.apply(lambda _: args.url)
+        self.policy = sign_in.policy
+        ldap_host = outpost.host.apply(lambda inside: inside if args.ldap_address is None else args.ldap_host)
+        self.ldap = {
+            "ldapUrl": pulumi.Output.concat("ldaps://", ldap_host),
+            "baseDn": base_dn,
+            "bindDn": f"cn={blueprints.BIND_USER},ou=users,{base_dn}",
+            "bindPassword": bind_password,
+        }
+        self.register_outputs({"url": self.url})
+
+    def _random(self, what: str, length: int) -> pulumi.Output[str]:
+        return random.RandomPassword(f"{self._name}-{what}", length=length, special=False, opts=self._child).result
+
+    def _server(self, directory: pulumi.Output[str]) -> Release:
+        args, environment = self._args, self._environment()
+        served = {"applications.yaml": blueprints.applications(self._origin, args.groups, args.applications)}
+        metadata = workload.metadata(f"{self._name}-blueprints", args.namespace, self._name)
+        public = core.v1.ConfigMap(f"{self._name}-blueprints", metadata=metadata, data=served, opts=self._child)
+        secret = core.v1.Secret(
+            f"{self._name}-blueprints", metadata=metadata, string_data={"ldap.yaml": directory}, opts=self._child
+        )
+        # Files of both are applied when the worker starts, and within the hour when they change: a restart is sooner.
+        digest = workload.digest({**served, "ldap.yaml": directory})
+        values = {
+            "authentik": {"existingSecret": {"secretName": environment.metadata.name}},
+            "server": {
+                "ingress": {
+                    "annotations": args.annotations,
+                    # Known once the controller is there, whose policies people sign in by.
+                    "ingressClassName": args.ingress_class,
+                    "hosts": [args.host],
+                    "tls": [{"hosts": [args.host]}],
+                }
+            },
+            "worker": {"podAnnotations": {"checksum/blueprints": digest}},
+            "blueprints": {"configMaps": [public.metadata.name], "secrets": [secret.metadata.name]},
+        }
+        return release("authentik", args.chart, args.namespace, values, self._child)
+
+    def _environment(self) -> core.v1.Secret:
+        args, name = self._args, self._name
+        # A new key would end every session and change every user's identifier.
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protection)
+        key = random.RandomPassword(f"{name}-key", length=64, special=False, opts=kept)
+        database = PostgreSql(
+            f"{name}-postgresql",
+            PostgreSqlArgs(args.namespace, args.storage_class, DATABASE_SIZE, DATABASE, args.protection),
+            self._child,
+        )
+        # https://docs.goauthentik.io/install-config/configuration/ and .../install-config/automated-install/
+        return core.v1.Secret(
+            f"{name}-environment",
+            metadata=workload.metadata(f"{name}-environment", args.namespace, name),
+            string_data={
+                "AUTHENTIK_SECRET_KEY": key.result,
+                "AUTHENTIK_BOOTSTRAP_EMAIL": args.email,
+                "AUTHENTIK_BOOTSTRAP_PASSWORD": self.password,
+                "AUTHENTIK_BOOTSTRAP_TOKEN": self.token,
+                "AUTHENTIK_POSTGRESQL__HOST": database.host,
+                "AUTHENTIK_POSTGRESQL__NAME": DATABASE,
+                "AUTHENTIK_POSTGRESQL__USER": DATABASE,
+                "AUTHENTIK_POSTGRESQL__PASSWORD": database.password,
+            },
+            opts=self._child,
+        )

@@ -1,0 +1,60 @@
+"""The socle's namespaces, each with the strictest Pod Security level that its pods can live with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pulumi
+from pulumi_kubernetes import core, meta
+
+Level = Literal["privileged", "baseline", "restricted"]
+"""https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
+
+LEVELS: Final[dict[str, Level]] = {
+    "metallb-system": "privileged",  # the speakers use the host's network and raw sockets
+    "longhorn-system": "privileged",  # it mounts the nodes' disks
+    "nginx-ingress": "restricted",
+    "authentik": "restricted",
+    "homepage": "restricted",
+    "powerdns": "restricted",
+}
+
+
+@dataclass(frozen=True)
+class NamespacesArgs:
+    """Inputs of the namespaces."""
+
+    protection: bool
+    """Pulumi's `protect`: a deleted namespace takes its volumes along."""
+
+
+class Namespaces(pulumi.ComponentResource):
+    """The namespaces that the socle lives in."""
+
+    names: dict[str, pulumi.Output[str]]
+    """Name -> the same, once it exists."""
+    metallb: pulumi.Output[str]
+    longhorn: pulumi.Output[str]
+    nginx_ingress: pulumi.Output[str]
+    authentik: pulumi.Output[str]
+    homepage: pulumi.Output[str]
+    powerdns: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("oss-nextgen:socle:Namespaces", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, protect=args.protection)
+        self.names = made = {namespace: self._namespace(namespace, level, child) for namespace, level in LEVELS.items()}
+        self.metallb = made["metallb-system"]
+        self.longhorn = made["longhorn-system"]
+        self.nginx_ingress = made["nginx-ingress"]
+        self.authentik = made["authentik"]
+        self.homepage = made["homepage"]
+        self.powerdns = made["powerdns"]
+        self.register_outputs({})
+
+    def _namespace(self, namespace: str, level: Level, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        labels = {"pod-security.kubernetes.io/enforce": level}
+        made = core.v1.Namespace(namespace, metadata=meta.v1.ObjectMetaArgs(name=namespace, labels=labels), opts=opts)
+        name: pulumi.Output[str] = made.metadata.name
+        return name
