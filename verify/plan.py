@@ -1,0 +1,39 @@
+"""What is checked on a site."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from verify import backup_server, backups, certificates, cluster, ingresses, names, proxmox
+from verify.certificates import Trust
+from verify.checks import Check
+from verify.stack import Stack
+
+
+def checks(stack: Stack, trust: Trust) -> list[Check]:
+    """All checks of a site.
+
+    Those of a cluster are run where the settings ask for one: an output that is missing there is a failure. Elsewhere,
+    what the stack has no output for is not there to be checked.
+    """
+    api = str(stack.outputs.get("apiServer", "cluster"))
+    by_output = {
+        "kubeconfig": Check("nodes", api, partial(cluster.nodes, stack)),
+        "storageClass": Check(
+            "storage class", str(stack.outputs.get("storageClass", api)), partial(cluster.storage_class, stack)
+        ),
+        "dnsServers": Check("dns", "every zone", partial(names.zones, stack)),
+        "certificates": Check("certificate", "every zone", partial(certificates.issued, stack, trust)),
+        "tlsSecrets": Check("tls secret", "every zone", partial(certificates.secrets, stack, trust)),
+        "ingressAddress": Check("https", "every ingress", partial(ingresses.hosts, stack, trust)),
+        "authentik": Check("authentik", "its URL", partial(ingresses.authentik, stack, trust)),
+        "homepageUrl": Check("homepage", "its URL", partial(ingresses.homepage, stack, trust)),
+    }
+    quorum = Check("quorum", stack.proxmox.endpoint, partial(proxmox.quorum, stack))
+    found = [quorum, *(check for key, check in by_output.items() if stack.has_cluster or key in stack.outputs)]
+    if "authentik" in stack.outputs:
+        found.append(Check("restore", "authentik's dumps", partial(backups.restored, stack)))
+    if stack.backup_server is not None:
+        found.append(Check("store", "NFS", partial(backup_server.store, stack)))
+        found.append(Check("copy", "every zone", partial(backup_server.copies, stack)))
+    return found
