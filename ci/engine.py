@@ -1,0 +1,176 @@
+"""Running the engine for a pipeline. What it prints is kept without secrets, whatever becomes of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ci import brake
+from ci.changes import ChangeSet
+from ci.scrub import Scrubber
+from settings import Settings
+
+
+class EngineError(Exception):
+    """The engine did not do what it was asked for; in its own words, without secrets."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack, as far as a pipeline has to know it."""
+
+    site: str
+    existing: Mapping[str, int]
+    """How many things of each kind that the brake limits it has."""
+    state: str
+    """Digest of all that it has: the same as long as no run has changed anything."""
+    scrubber: Scrubber = field(repr=False)
+
+    @classmethod
+    def open(cls, site: str) -> Self:
+        """Read the stack's state and configuration.
+
+        Raises:
+            EngineError: the engine refused: no access to the backend, no such stack, a wrong passphrase.
+        """
+        deployment = export(site, show_secrets=True)["deployment"]
+        config = _json("config", "--json", "--show-secrets", "--stack", site)
+        resources = deployment.get("resources") or []
+        return cls(site, brake.totals(resources), _digest(resources), Scrubber(deployment, config, os.environ))
+
+    def run(self, *arguments: str) -> tuple[dict[str, Any], int]:
+        """Run the engine with `--json`.
+
+        Returns:
+            What it printed, without secrets, and its exit code. Where it printed no JSON, its words are a diagnostic.
+        """
+        done = _pulumi(*arguments, "--json", "--stack", self.site)
+        try:
+            printed = json.loads(done.stdout)
+        except ValueError:
+            printed = _failed(done.stderr or done.stdout)
+        return self.scrubber.value(printed), done.returncode
+
+    def violations(self) -> str:
+        """The policies that a preview violates, in the engine's words; empty for none."""
+        printed = _pulumi("preview", "--color", "never", "--stack", self.site).stdout
+        found = re.search(r"^Policies:\n(.*?)(?=^\S|\Z)", printed, re.MULTILINE | re.DOTALL)
+        return self.scrubber.text(textwrap.dedent(found[1]).strip()) if found else ""
+
+    def show(self, *arguments: str) -> int:
+        """Run the engine and show what it prints as it comes, without secrets. Returns its exit code."""
+        command = ["pulumi", *arguments, "--non-interactive", "--stack", self.site]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(self.scrubber.text(line), end="", flush=True)
+        return process.returncode
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of one preview: the artifact of its job."""
+
+    site: str
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    """What the engine printed, without secrets."""
+    refused: tuple[str, ...] = ()
+    """What the brake refuses of it."""
+    skipped: bool = False
+    """Whether there was none, because nothing that the site is made from has changed."""
+    state: str = ""
+    """`Stack.state` that it started from."""
+
+    @property
+    def changes(self) -> ChangeSet:
+        """What it says.
+
+        Raises:
+            PreviewError: it holds an operation that is not known.
+        """
+        return ChangeSet.of(self.site, self.preview, refused=self.refused, skipped=self.skipped)
+
+    def write(self, folder: Path) -> None:
+        """Write it as `<site>.json`."""
+        folder.mkdir(exist_ok=True)
+        (folder / f"{self.site}.json").write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read what `write` wrote."""
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return cls(**{**values, "refused": tuple(values["refused"])})
+
+
+def export(site: str, *, show_secrets: bool = False) -> dict[str, Any]:
+    """The state of a site, secrets encrypted unless they are asked for.
+
+    Raises:
+        EngineError: the engine refused.
+    """
+    return _json("stack", "export", *["--show-secrets"] * show_secrets, "--stack", site)
+
+
+def preview(site: str, plan: Path | None = None) -> Record:
+    """Preview a site. What goes wrong is part of the record: reviewers read it in the note.
+
+    Args:
+        site: The stack.
+        plan: Where to save an update plan, which `up` then keeps to.
+    """
+    try:
+        stack = Stack.open(site)
+    except EngineError as error:
+        return Record(site, _failed(str(error)))
+    planned = [f"--save-plan={plan}"] if plan else []
+    printed, code = stack.run("preview", *planned)
+    changes = ChangeSet.of(site, printed)
+    if code or changes.errors:
+        return Record(
+            site, printed if _says_why(changes) else _failed(stack.violations() or f"it ended with code {code}")
+        )
+    refused = tuple(brake.refusals(changes, stack.existing, settings(site).change_control))
+    return Record(site, printed, refused, state=stack.state)
+
+
+def _says_why(changes: ChangeSet) -> bool:
+    # With --json the engine keeps to itself which policies are violated.
+    return bool(set(changes.errors) - {"preview failed"})
+
+
+def _failed(message: str) -> dict[str, Any]:
+    # Of many violations each is a message of its own, so that none is cut off.
+    messages = re.split(r"\n(?=\s*- \[)", message)
+    return {"diagnostics": [{"severity": "error", "message": text} for text in messages]}
+
+
+def settings(site: str) -> Settings:
+    """The settings of a site that the engine has just accepted."""
+    return Settings.read(Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", f"Pulumi.{site}.yaml")))
+
+
+def _digest(resources: Iterable[Mapping[str, Any]]) -> str:
+    times = ("created", "modified")  # A refresh that finds nothing may set them.
+    lasting = [{key: value for key, value in each.items() if key not in times} for each in resources]
+    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
+
+
+def _json(*arguments: str) -> dict[str, Any]:
+    done = _pulumi(*arguments)
+    if done.returncode:
+        said = Scrubber({}, {}, os.environ).text(done.stderr.strip())
+        raise EngineError(f"pulumi {' '.join(arguments[:2])}: {said}")
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def _pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["pulumi", *arguments, "--non-interactive"], capture_output=True, text=True, check=False)

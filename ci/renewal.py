@@ -1,0 +1,80 @@
+"""Renews certificates that are due, on a schedule and without a reviewer: so it brings about nothing else.
+
+A certificate is renewed by the run that finds it due. Where that run would change more, because something was merged
+and not yet brought about, it does not run: certificates are due a month before they end, and drift says so daily.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ci import nouns
+from ci.changes import Change, ChangeSet, Kind
+from ci.engine import EngineError, Stack
+
+TARGET: Final = "**AcmeCertificate**"
+
+
+class OthersError(Exception):
+    """More than certificates would change."""
+
+
+def renew(stack: Stack) -> list[str]:
+    """Renew what is due. Returns the names of the certificates.
+
+    Raises:
+        OthersError: the run would change something else.
+        EngineError: the engine failed.
+    """
+    # Asks the authority whether it wants any to be renewed early (RFC 9773).
+    if stack.show("refresh", "--yes", "--skip-preview", "--target", TARGET):
+        raise EngineError(f"the certificates of {stack.site} could not be read")
+    printed, code = stack.run("preview")
+    changes = ChangeSet.of(stack.site, printed, failed=code != 0)
+    if changes.errors:
+        raise EngineError("\n".join(changes.errors))
+    due = [change for change in changes.changes if _is_renewal(change)]
+    others = [change for change in changes.changes if not (_is_renewal(change) or _follows(change))]
+    if due and others:
+        raise OthersError(_refusal(stack.site, due, others))
+    if due and stack.show("up", "--yes", "--skip-preview"):
+        raise EngineError(f"the renewal of {', '.join(change.name for change in due)} failed")
+    return [change.name for change in due]
+
+
+def _is_renewal(change: Change) -> bool:
+    return (
+        change.type == nouns.CERTIFICATE
+        and change.kind is Kind.UPDATE
+        and _inputs(change.before) == _inputs(change.after)
+    )
+
+
+def _inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program asks for, without what `check` adds."""
+    return {key: value for key, value in inputs.items() if key not in ("issued", "renew")}
+
+
+def _follows(change: Change) -> bool:
+    """What the new certificate goes into, on the cluster: nothing differs but what only the run will know."""
+    on_cluster = change.type.startswith("kubernetes:")
+    return on_cluster and change.kind is Kind.UPDATE and _same(change.before, change.after)
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Whether two values are the same as far as they are known. Secrets look alike: on the cluster, all are made by
+    resources, whose own steps would tell."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return all(map(_same, before, after))
+    return before == after or (isinstance(after, str) and after in nouns.UNKNOWN)
+
+
+def _refusal(site: str, due: Iterable[Change], others: Iterable[Change]) -> str:
+    return (
+        f"{site}: {', '.join(change.name for change in due)} should be renewed, but the run would also change "
+        f"{', '.join(f'{change.noun.word} {change.name}' for change in others)}. Bring that about first, by the manual "
+        "job of the last pipeline of the main branch; it renews them, too."
+    )

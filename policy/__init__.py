@@ -1,0 +1,1 @@
+"""What the platform demands of what runs on it."""
