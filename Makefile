@@ -1,0 +1,74 @@
+# The platform on the embedded lab. `make help` lists what there is.
+
+SITE ?= paris
+PYTHON ?= python3
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+READY := $(VENV)/.requirements
+# Without index addresses: the lock is the same wherever packages come from.
+COMPILE := --quiet --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+LAB := $(VENV)/bin/python -m lab
+
+.PHONY: help up preview refresh destroy recover diff verify env status down test lint bench lock
+
+help: ## list these targets
+	@echo 'make TARGET [SITE=paris|toulouse|marseille|lille|backup]'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+
+up: $(READY) ## bring the site up: pulumi up on the lab; SITE=all for every site
+	@$(LAB) up $(SITE)
+
+preview: $(READY) ## show what up would change
+	@$(LAB) preview $(SITE)
+
+refresh: $(READY) ## read the real state of everything
+	@$(LAB) refresh $(SITE)
+
+destroy: $(READY) ## take the site down: pulumi destroy on the lab
+	@$(LAB) destroy $(SITE)
+
+recover: $(READY) ## after a killed run: clear the lock, adopt or remove what was half made
+	@$(LAB) recover $(SITE)
+
+diff: $(READY) ## what a merge request's note would say of the site: changes by name, what is lost first
+	@$(LAB) diff $(SITE)
+
+verify: $(READY) ## check the site as its users would: nodes, DNS, certificates, HTTPS
+	@$(LAB) verify $(SITE)
+
+env: $(READY) ## print exports: eval "$(make -s env SITE=paris)", then pulumi, kubectl, helm by hand
+	@$(LAB) env $(SITE)
+
+status: $(READY) ## what runs, what is official and what is a stand-in
+	@$(LAB) status
+
+down: $(READY) ## stop every process of the lab; its state stays
+	@$(LAB) down
+
+bench: $(READY) ## time up and preview; zones and certificates beside octoDNS and certbot
+	@$(LAB) bench $(SITE)
+
+lint: $(READY) ## format, lint, types and stack files
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python -m settings
+
+test: lint ## lint, and every test
+	@$(VENV)/bin/pytest --numprocesses=auto --dist=loadfile
+
+lock: $(READY) ## pin every Python package again, with hashes
+	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group lab --group ci --group dev -o requirements-dev.txt
+	@# What is tested is what runs: the program's own lock follows the whole one.
+	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --constraint requirements-dev.txt -o requirements.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) kubespray/requirements.in -o kubespray/requirements.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) lab/toolchain/go/requirements.in -o lab/toolchain/go/requirements.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) lab/peers/requirements.in -o lab/peers/requirements.txt
+
+$(READY): requirements-dev.txt
+	@$(PYTHON) -m lab.bootstrap $(VENV) requirements-dev.txt
+	@touch $@
