@@ -1,0 +1,40 @@
+"""What every test needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def kept_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One loop for the whole session: one that nobody refers to any more is reported as unclosed."""
+    loops = [asyncio.new_event_loop()]
+
+    def another() -> None:
+        """Pulumi's mocks answer in threads, and would make a loop for each that nobody closes."""
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    # Nobody asks the outputs of a refused program why it was refused, and asyncio would tell of each as garbage. A
+    # traceback that is written while Python parses (pydantic reads docstrings so) ends that with a SystemError.
+    loops[0].set_exception_handler(lambda *_: None)
+    loops[0].set_default_executor(ThreadPoolExecutor(initializer=another))
+    yield loops[0]
+    for loop in loops:
+        loop.close()
+
+
+@pytest.fixture(autouse=True)
+def event_loop(kept_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Pulumi's SDK wants the thread's event loop, which any `asyncio.run` before took away."""
+    asyncio.set_event_loop(kept_loop)
+    yield
+    # What a refused program has left undone would fail in the next test.
+    if left := asyncio.all_tasks(kept_loop):
+        for task in left:
+            task.cancel()
+        kept_loop.run_until_complete(asyncio.wait(left))

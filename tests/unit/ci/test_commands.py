@@ -1,0 +1,82 @@
+"""The pipeline's commands on previews that were kept, and their exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ci.__main__ import DIFFERS, FAILED, main
+from ci.brake import LABEL
+from ci.engine import Record
+from ci.renewal import OthersError
+from tests.gitlab_server import GitLabServer, running
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "previews"
+
+
+@pytest.fixture
+def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabServer]:
+    with running() as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_the_note_of_all_sites_is_posted_and_kept(folder: Path, gitlab: GitLabServer) -> None:
+    Record("paris", {"changeSummary": {"same": 82}}).write(folder)
+    Record("lille", skipped=True).write(folder)
+    assert main(["note", "--post", "--expect", "paris", "lille", "backup"]) == 0
+    (note,) = gitlab.notes
+    for row in (
+        "| paris | - | - | - | - | 82 |",
+        "| lille | - | - | - | - | skipped |",
+        "| backup | - | - | - | - | failed |",
+    ):
+        assert row in note["body"]
+        assert row in (folder / "note.md").read_text()
+
+
+def test_the_note_is_printed_where_there_is_no_merge_request(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Record("paris").write(folder)
+    assert main(["note"]) == 0
+    assert "paris: no changes" in capsys.readouterr().out
+
+
+def test_the_brake_refuses_accepts_and_passes(folder: Path, gitlab: GitLabServer) -> None:
+    Record("lille").write(folder)
+    assert main(["brake"]) == 0
+    Record("paris", refused=("too much",)).write(folder)
+    assert main(["brake", "lille"]) == 0
+    assert main(["brake", "--labels"]) == FAILED
+    gitlab.labels = [LABEL]
+    assert main(["brake"]) == FAILED
+    assert main(["brake", "--labels"]) == 0
+
+
+def test_a_run_needs_a_preview_that_went_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "paris"]) == FAILED
+    assert "not there: previews/paris.json; run `python -m ci preview SITE` first" in capsys.readouterr().err
+    Record("paris", {"diagnostics": [{"severity": "error", "message": "no"}]}).write(folder)
+    assert main(["up", "paris"]) == FAILED
+    assert "paris: its preview failed" in capsys.readouterr().err
+
+
+def test_an_operation_that_is_not_known_is_no_traceback(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Record("paris", {"steps": [{"op": "teleport"}]}).write(folder)
+    assert main(["note"]) == FAILED
+    assert capsys.readouterr().err.startswith("ci: the preview of paris holds operations that are not known: teleport")
+
+
+def test_a_renewal_that_waits_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> list[str]:
+        raise OthersError("more would change")
+
+    monkeypatch.setattr("ci.engine.Stack.open", lambda _: None)
+    monkeypatch.setattr("ci.renewal.renew", refuse)
+    assert main(["renew", "paris"]) == DIFFERS

@@ -1,0 +1,75 @@
+"""The pipeline's file: valid, and every line of it a command that runs here, too."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ci.__main__ import parser
+
+ROOT = Path(__file__).resolve().parents[3]
+FILE = ROOT / ".gitlab-ci.yml"
+PIPELINE: dict[str, Any] = yaml.safe_load(FILE.read_text())
+JOBS = {name: job for name, job in PIPELINE.items() if isinstance(job, dict) and name not in ("workflow", "variables")}
+LINES = sorted({line for job in JOBS.values() for line in job.get("script", ())})
+SITES = {file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")}
+
+
+def test_it_keeps_to_the_schema_of_gitlab() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", str(FILE)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_is_a_command_that_is_there(line: str) -> None:
+    """The lab's tests run those of the sites' jobs as they are."""
+    words = shlex.split(re.sub(r"\$\{?\w+(:-)?\}?", "paris", line))
+    if words[:3] == ["python", "-m", "ci"]:
+        assert parser().parse_args(words[3:]).run
+    elif words[:2] == ["python", "-m"]:
+        done = subprocess.run([sys.executable, *words[1:3], "--help"], cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0
+    else:
+        assert words[0] == "make"
+        done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0
+
+
+def test_every_site_is_in_every_list() -> None:
+    (matrix,) = PIPELINE[".sites"]["parallel"]["matrix"]
+    assert set(matrix["SITE"]) == SITES
+    assert {job["variables"]["SITE"] for job in JOBS.values() if job.get("extends") == ".up"} == SITES
+    (line,) = PIPELINE["note"]["script"]
+    assert set(line.split("--expect ")[1].split()) == SITES
+
+
+def test_every_up_waits_for_the_preview_of_its_own_site() -> None:
+    for site in SITES:
+        job = JOBS[f"up {site}"]
+        assert job["variables"] == {"SITE": site}
+        assert job["needs"] == [{"job": "preview", "parallel": {"matrix": [{"SITE": site}]}}]
+
+
+def test_only_protected_branches_of_this_project_reach_a_site() -> None:
+    """A rule of a job that reaches one is for the main branch, a schedule, or such a merge request."""
+    trusted = (
+        '$CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED == "true" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID',
+        '$CI_PIPELINE_SOURCE == "push"',
+        '$CI_PIPELINE_SOURCE == "schedule"',
+    )
+    reach = [job for job in JOBS.values() if ".site" in job.get("extends", ()) and "script" in job]
+    assert len(reach) == 7
+    for job in reach:
+        assert all(rule["if"].startswith(trusted) for rule in job["rules"])
