@@ -1,0 +1,215 @@
+"""Authentik under mocks: what is declared, what is mounted where, and what stays a secret."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.socle import Authentik, AuthentikArgs, TlsCertificate
+from components.socle.authentik import Application
+from settings import Charts
+from tests.component.test_socle import PEM, Mocks, declare, mocks, opened
+
+__all__ = ["mocks"]  # a fixture
+
+BASE = "dc=ef-fr,dc=dev"
+PASSWORDS = {
+    "AUTHENTIK_SECRET_KEY": "key",
+    "AUTHENTIK_BOOTSTRAP_PASSWORD": "admin",
+    "AUTHENTIK_BOOTSTRAP_TOKEN": "token",
+}
+
+
+def authentik(**changes: Any) -> Authentik:
+    values: dict[str, Any] = {
+        "chart": Charts().authentik,
+        "namespace": "authentik",
+        "domain": "ef-fr.dev",
+        "host": "auth.ef-fr.dev",
+        "url": "https://auth.ef-fr.dev/",
+        "email": "ops@ef-fr.dev",
+        "groups": ["oss"],
+        "applications": [Application("homepage", "https://home.ef-fr.dev")],
+        "ingress_class": "nginx",
+        "https_port": 443,
+        "ldap_host": "ldap.ef-fr.dev",
+        "ldap_address": IPv4Address("10.75.10.202"),
+        "certificate": TlsCertificate(f"{PEM}chain", pulumi.Output.secret("private key")),
+        "storage_class": "longhorn",
+        "annotations": {},
+        "protection": True,
+    }
+    return Authentik("authentik", AuthentikArgs(**{**values, **changes}))
+
+
+def everything(**changes: Any) -> pulumi.Output[Any]:
+    """All that `Authentik` gives."""
+    made = authentik(**changes)
+    return pulumi.Output.all(url=made.url, policy=made.policy, **made.ldap)
+
+
+def test_authentik_gets_its_passwords_from_a_secret_only(mocks: Mocks) -> None:
+    assert declare(everything)["url"] == "https://auth.ef-fr.dev/"
+    values = mocks.values()
+    assert values["authentik"] == {"existingSecret": {"secretName": "authentik-environment"}}
+    assert values["server"]["ingress"]["hosts"] == ["auth.ef-fr.dev"]
+    environment = opened(mocks.of("Secret")["authentik-environment"])
+    assert environment == {
+        **{variable: f"password-of-authentik-{name}" for variable, name in PASSWORDS.items()},
+        "AUTHENTIK_BOOTSTRAP_EMAIL": "ops@ef-fr.dev",
+        "AUTHENTIK_POSTGRESQL__HOST": "authentik-postgresql",
+        "AUTHENTIK_POSTGRESQL__NAME": "authentik",
+        "AUTHENTIK_POSTGRESQL__USER": "authentik",
+        "AUTHENTIK_POSTGRESQL__PASSWORD": "password-of-authentik-postgresql",
+    }
+    assert opened(mocks.of("Secret")["authentik-postgresql"])["password"] == "password-of-authentik-postgresql"
+
+
+def test_blueprints_are_mounted_and_what_is_secret_of_them_is_in_a_secret(mocks: Mocks) -> None:
+    declare(everything)
+    blueprints = mocks.values()["blueprints"]
+    assert blueprints == {"configMaps": ["authentik-blueprints"], "secrets": ["authentik-blueprints"]}
+    public, secret = mocks.of("ConfigMap")["authentik-blueprints"], mocks.of("Secret")["authentik-blueprints"]
+    assert "password-of" not in public["data"]["applications.yaml"]
+    directory = opened(secret)["ldap.yaml"]
+    for value in ("password-of-authentik-ldap-bind", "password-of-authentik-ldap-token", f"{PEM}", "private key"):
+        assert value.strip() in directory
+
+
+@pytest.mark.parametrize("changes", [{"groups": ["oss", "network-operations"]}, {"domain": "ef-fr.io"}])
+def test_a_changed_blueprint_restarts_the_worker(changes: dict[str, Any]) -> None:
+    def digest(**changed: Any) -> str:
+        mocks = Mocks()
+        pulumi.runtime.set_mocks(mocks, project="oss-nextgen", stack="paris", preview=False)
+        declare(lambda: everything(**changed))
+        found: str = mocks.values()["worker"]["podAnnotations"]["checksum/blueprints"]
+        return found
+
+    assert digest() == digest()
+    assert digest() != digest(**changes)
+
+
+def test_postgresql_reads_its_password_from_a_file_on_its_own_volume(mocks: Mocks) -> None:
+    declare(everything)
+    (server,) = mocks.of("StatefulSet").values()
+    pod = server["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    folder, _, key = environment["POSTGRES_PASSWORD_FILE"].rpartition("/")
+    assert volumes[mounts[folder]]["secret"] == {"secretName": "authentik-postgresql"}
+    assert key in opened(mocks.of("Secret")["authentik-postgresql"])
+    assert volumes[mounts["/var/lib/postgresql/data"]]["persistentVolumeClaim"] == {
+        "claimName": "authentik-postgresql-data"
+    }
+    assert mocks.of("PersistentVolumeClaim")["authentik-postgresql-data"]["spec"]["storageClassName"] == "longhorn"
+
+
+def test_the_database_is_dumped_every_night_to_another_volume(mocks: Mocks) -> None:
+    declare(everything)
+    job = mocks.of("CronJob")["authentik-postgresql-dump"]
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (server,) = mocks.of("StatefulSet").values()
+    assert container["image"] == server["spec"]["template"]["spec"]["containers"][0]["image"]
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"] if "persistentVolumeClaim" in each]
+    assert claims == ["authentik-postgresql-dump-data"]
+    environment = {each["name"]: each.get("value") or each["valueFrom"] for each in container["env"]}
+    assert environment["PGHOST"] == "authentik-postgresql"
+    assert environment["PGPASSWORD"] == {"secretKeyRef": {"name": "authentik-postgresql", "key": "password"}}
+
+
+def test_a_dump_is_restored_every_week_for_trial_without_the_database(mocks: Mocks) -> None:
+    declare(everything)
+    job = mocks.of("CronJob")["authentik-postgresql-restore"]
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (server,) = mocks.of("StatefulSet").values()
+    assert container["image"] == server["spec"]["template"]["spec"]["containers"][0]["image"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes["dumps"]["persistentVolumeClaim"]["claimName"] == "authentik-postgresql-dump-data"
+    (dumps,) = [each for each in container["volumeMounts"] if each["name"] == "dumps"]
+    assert dumps["readOnly"] is True
+    assert {"PGHOST", "PGPASSWORD"}.isdisjoint(each["name"] for each in container["env"])
+
+
+def test_the_policy_asks_the_adapter_by_its_namespace(mocks: Mocks) -> None:
+    assert declare(everything)["policy"] == "authentik/single-sign-on"
+    (policy,) = mocks.of("Policy").values()
+    (service,) = [each for name, each in mocks.of("Service").items() if name == "authentik-forward-auth"]
+    assert policy["spec"]["ingressClassName"] == "nginx"
+    asked = policy["spec"]["externalAuth"]
+    assert asked["authServiceName"] == f"authentik/{service['metadata']['name']}"
+    assert asked["authServicePorts"] == [service["spec"]["ports"][0]["port"]]
+    assert asked["authSigninURI"].startswith(f"{asked['authSigninRedirectBasePath']}/")
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "annotations", "url"),
+    [
+        (
+            IPv4Address("10.75.10.202"),
+            "LoadBalancer",
+            {"metallb.io/loadBalancerIPs": "10.75.10.202"},
+            "ldaps://ldap.ef-fr.dev",
+        ),
+        (None, "ClusterIP", None, "ldaps://authentik-ldap.authentik.svc"),
+    ],
+)
+def test_ldap_is_reached_at_its_address_if_it_has_one(
+    mocks: Mocks, address: IPv4Address | None, kind: str, annotations: dict[str, str] | None, url: str
+) -> None:
+    given = declare(lambda: everything(ldap_address=address))
+    service = mocks.of("Service")["authentik-ldap"]
+    assert (service["spec"]["type"], service["metadata"].get("annotations")) == (kind, annotations)
+    assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(636, "ldaps")]
+    expected = {"ldapUrl": url, "baseDn": BASE, "bindDn": f"cn=ldap-bind,ou=users,{BASE}"}
+    assert given.items() >= expected.items()
+    assert given["bindPassword"] == "password-of-authentik-ldap-bind"
+
+
+def test_the_outpost_is_of_authentiks_release_and_has_the_blueprints_token(mocks: Mocks) -> None:
+    declare(everything)
+    pod = mocks.of("Deployment")["authentik-ldap"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == f"ghcr.io/goauthentik/ldap:{Charts().authentik.version}"
+    (source,) = container["envFrom"]
+    token = opened(mocks.of("Secret")[source["secretRef"]["name"]])["AUTHENTIK_TOKEN"]
+    text = opened(mocks.of("Secret")["authentik-blueprints"])["ldap.yaml"]
+    assert f"key: {token}\n" in text
+
+
+def test_its_pods_follow_the_restricted_level(mocks: Mocks) -> None:
+    declare(everything)
+    workloads = {**mocks.of("StatefulSet"), **mocks.of("Deployment")}
+    assert len(workloads) == 3
+    pods = [each["spec"]["template"]["spec"] for each in workloads.values()]
+    pods += [each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in mocks.of("CronJob").values()]
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+    for pod in pods[:3]:
+        assert all(container["readinessProbe"] for container in pod["containers"])
+
+
+def test_the_public_blueprint_holds_what_the_settings_ask_for(mocks: Mocks) -> None:
+    declare(everything)
+    text = mocks.of("ConfigMap")["authentik-blueprints"]["data"]["applications.yaml"]
+    for tag in ("KeyOf", "Find"):
+        text = text.replace(f"!{tag} ", "")
+    models = [entry["model"] for entry in yaml.safe_load(text)["entries"]]
+    assert models.count("authentik_core.group") == 1
+    assert models.count("authentik_providers_proxy.proxyprovider") == 1
