@@ -1,0 +1,331 @@
+"""What reviewers read, from previews by the real engine: one small site with services, and the pipeline's own jobs.
+
+The tests of this file share one lab and one merge request and run in order: its note is edited by each of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from ci.brake import LABEL
+from ci.posting import MARKER
+from components.powerdns.server import IMAGE
+from lab.pebble import MANAGEMENT_PORT
+from lab.services import network
+from tests.gitlab_server import GitLabServer, running
+from tests.lab.conftest import LabUnderTest
+from tests.lab.known_secrets import secrets_of
+from tests.lab.pipeline import Pipeline
+from tests.lab.proxmox import ProxmoxSite
+
+pytestmark = pytest.mark.timeout(900)
+
+SITE = "toulouse"
+ZONE = "toulouse.ef-fr.dev"
+Values = dict[str, Any]
+
+
+def small(values: Values) -> None:
+    masters, workers = values["pools"]
+    masters["count"], workers["count"] = 1, 2
+    # Paris is not up: the lab delegates the zones as a registrar would.
+    del values["services"]["dnsParent"]
+
+
+@pytest.fixture(scope="module")
+def gitlab() -> Iterator[GitLabServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pipeline(clone: LabUnderTest, gitlab: GitLabServer) -> Pipeline:
+    clone.configure(SITE, small)
+    clone.run("up", SITE)
+    return Pipeline(clone, SITE, gitlab.variables)
+
+
+@pytest.fixture
+def change(pipeline: Pipeline) -> Iterator[Callable[..., None]]:
+    """Edits files of the clone, which are as before after the test."""
+    before: dict[Path, str] = {}
+
+    def file(name: str, old: str, new: str) -> None:
+        path = pipeline.lab.repository / name
+        before.setdefault(path, path.read_text())
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def edit(settings: Callable[[Values], None] | None = None, files: list[tuple[str, str, str]] | None = None) -> None:
+        stack_file = pipeline.lab.repository / f"Pulumi.{SITE}.yaml"
+        before.setdefault(stack_file, stack_file.read_text())
+        if settings:
+            pipeline.lab.configure(SITE, settings)
+        for each in files or ():
+            file(*each)
+
+    yield edit
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def grown(values: Values) -> None:
+    values["pools"][1]["count"] = 3
+
+
+def shrunk(values: Values) -> None:
+    values["pools"][1]["count"] = 1
+
+
+def published(values: Values) -> None:
+    wiki = {"name": "wiki", "host": f"wiki.{ZONE}", "address": "10.31.10.9", "port": 8006, "verify": False}
+    values["externalServices"] = [wiki]
+
+
+def renumbered(values: Values) -> None:
+    values["pools"][1]["vmIdOffset"] = 301
+
+
+def readdressed(values: Values) -> None:
+    values["kubernetes"]["podCidr"] = "10.200.0.0/18"
+
+
+BUMP = [
+    ("settings/services.py", 'version="2.1.0"', 'version="2.1.1"'),
+    ("lab/charts/homepage/Chart.yaml", "version: 2.1.0", "version: 2.1.1"),
+]
+LEAK = [
+    ("__main__.py", "# Nor is", "api_token.apply(lambda token: pulumi.log.warn(f'logged in as {token}'))\n# Nor is")
+]
+
+NOTES: dict[str, tuple[Any, Any, str, list[str], list[str]]] = {
+    "nothing": (
+        None,
+        None,
+        f"| {SITE} | - | - | - | - |",
+        [f"<summary>{SITE}: no changes</summary>"],
+        ["State is lost"],
+    ),
+    "a VM added": (
+        grown,
+        None,
+        f"| {SITE} | 3 | 4 | - | - |",
+        ["`create VM toulouse-workers-3`", "`runs scale.yml: + toulouse-workers-3`", "+ cpu.cores: 4"],
+        ["State is lost"],
+    ),
+    "a node removed": (
+        shrunk,
+        None,
+        f"| {SITE} | - | 3 | - | 3 |",
+        [
+            f"**⚠️ State is lost**\n\n- `{SITE}: delete VM toulouse-workers-2: its disks are lost`",
+            "`update cluster toulouse` `runs remove-node.yml: - toulouse-workers-2`",
+            "- values.persistence.defaultClassReplicaCount: 2\n+ values.persistence.defaultClassReplicaCount: 1",
+        ],
+        ["The brake"],
+    ),
+    "a record changed": (
+        published,
+        None,
+        f"| {SITE} | 5 | 1 | - | - |",
+        [f"`update zone {ZONE}`\n```diff\n+ wiki.{ZONE}. A: 3600 ", "+ stringData: [secret]"],
+        [f"ns1.{ZONE}. A", "recordSets"],
+    ),
+    "a chart bumped": (
+        None,
+        BUMP,
+        f"| {SITE} | - | 1 | - | - |",
+        ["`update release homepage`\n```diff\n- version: 2.1.0\n+ version: 2.1.1\n```"],
+        [],
+    ),
+    "a secret that a program prints": (None, LEAK, f"| {SITE} | - | - | - | - |", ["logged in as [secret]"], []),
+    "a replacement": (
+        renumbered,
+        None,
+        f"| {SITE} | - | 3 | 6 | - |",
+        [
+            f"- `{SITE}: replace VM toulouse-workers-1: its disks are lost`",
+            "⚠️ `replace VM toulouse-workers-1, forced by vmId`",
+            "- vmId: 3201\n+ vmId: 3301",
+            "**⛔ The brake refuses this**",
+            "2 of 3 machines would be replaced or deleted, and changeControl.machines allows 1",
+        ],
+        [],
+    ),
+}
+"""What is done -> settings, files, the site's row, what the note says, and what it does not."""
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_the_note_says_what_changes(
+    pipeline: Pipeline, gitlab: GitLabServer, change: Callable[..., None], case: str
+) -> None:
+    settings, files, row, said, unsaid = NOTES[case]
+    change(settings, files)
+
+    pipeline.run("preview")
+    pipeline.run("note")
+
+    (note,) = gitlab.notes
+    text = note["body"]
+    assert text.startswith(f"{MARKER}\n## Preview of {gitlab.variables['CI_COMMIT_SHORT_SHA']}")
+    assert [line for line in [row, *said] if line not in text] == [], text
+    assert [line for line in unsaid if line in text] == [], text
+    # Sites whose jobs left nothing behind are told.
+    assert "| paris | - | - | - | - | failed |" in text
+
+
+def test_the_brake_stops_a_replacement_unless_it_is_accepted(pipeline: Pipeline, gitlab: GitLabServer) -> None:
+    """The preview of the last case is there, as it would be from the job before."""
+    assert "VM toulouse-workers-1, VM toulouse-workers-2" in pipeline.run("brake", 1)
+    # On the main branch it stands before the run, whose job ends there.
+    assert "brake refuses" in pipeline.run("up toulouse", 1, CI_MERGE_REQUEST_IID="")
+    gitlab.labels.append(LABEL)
+    assert "accepted by the label" in pipeline.run("brake")
+
+
+def test_a_failed_preview_shows_why(pipeline: Pipeline, gitlab: GitLabServer, change: Callable[..., None]) -> None:
+    change(readdressed)
+    pipeline.run("preview", 1)
+    pipeline.run("note")
+    text = gitlab.notes[0]["body"]
+    assert f"| {SITE} | - | - | - | - | failed |" in text
+    assert "kubernetes.podCidr is 10.233.64.0/18 and cannot become 10.200.0.0/18" in text
+
+
+VIOLATIONS = {
+    "pods-in-bounds": ("components/powerdns/server.py", IMAGE, f"{IMAGE.rpartition(':')[0]}:latest"),
+    "names": ("components/socle/authentik/component.py", 'f"{name}-key"', 'f"{name}_Key"'),
+    "tls-verified": ("__main__.py", "insecure=proxmox.insecure", "insecure=True"),
+    "secret-outputs-marked": (
+        "components/certificates/resources.py",
+        'additional_secret_outputs=["key"]',
+        "additional_secret_outputs=[]",
+    ),
+    "downloads-pinned": (
+        "components/images/component.py",
+        '            checksum=file.sha256,\n            checksum_algorithm="sha256",\n',
+        "",
+    ),
+    "load-balancers-in-pool": (
+        "components/socle/nginx_ingress.py",
+        "ADDRESS_ANNOTATION: str(args.address)",
+        'ADDRESS_ANNOTATION: "10.99.0.1"',
+    ),
+}
+"""Policy -> how the program is made to break it."""
+
+
+def test_violated_policies_fail_the_preview_and_are_in_the_note(
+    pipeline: Pipeline, gitlab: GitLabServer, change: Callable[..., None]
+) -> None:
+    change(None, [*VIOLATIONS.values()])
+    # On real sites no policy is off: here nothing is protected.
+    everything = pipeline.lab.lab.home / "every-policy.json"
+    everything.write_text("{}")
+    pipeline.run("preview", 1, PULUMI_OPTION_POLICY_PACK_CONFIG=str(everything))
+    pipeline.run("note")
+    text = gitlab.notes[0]["body"]
+    assert [name for name in (*VIOLATIONS, "stateful-protected") if f"[mandatory]  {name}  (" not in text] == [], text
+
+
+def test_all_that_holds_state_is_protected_on_a_real_site(pipeline: Pipeline) -> None:
+    """The lab's settings switch `protection` off, and with it the policy: here both are on."""
+    folder = pipeline.lab.lab.home / "protected"
+    folder.mkdir()
+    everything, real = folder / "every-policy.json", folder / f"Pulumi.{SITE}.yaml"
+    everything.write_text("{}")
+    values = yaml.safe_load(pipeline.lab.site(SITE).stack_file.read_text())
+    values["config"]["oss-nextgen:protection"] = True
+    # With copies of the parents' zones, which need no protection.
+    values["config"]["oss-nextgen:services"]["dnsParent"] = str(pipeline.lab.site("paris").dns_address)
+    real.write_text(yaml.safe_dump(values))
+    policies = {"PULUMI_OPTION_POLICY_PACK_CONFIG": str(everything), "PULUMI_OPTION_CONFIG_FILE": str(real)}
+    log = pipeline.run("preview", 0, **policies)
+    assert "+ protection: true" in log
+    assert "create copy of the zone ef-fr.dev" in log
+
+
+def test_drift_is_reported_and_nothing_is_written(
+    pipeline: Pipeline, gitlab: GitLabServer, change: Callable[..., None]
+) -> None:
+    proxmox, machine = ProxmoxSite(pipeline.lab, SITE), "/nodes/pve-tls-1/qemu/3201/config"
+    state = pipeline.lab.shell(SITE, "pulumi stack export").stdout
+    proxmox.call("POST", machine, cores=6)
+    change(None, BUMP)
+
+    pipeline.run("drift", 3)
+
+    (issue,) = gitlab.issues
+    assert issue["title"] == f"Drift: {SITE}"
+    for said in (
+        "## What is there differs from the state",
+        "`differs VM toulouse-workers-1`\n```diff\n- cpu.cores: 4\n+ cpu.cores: 6\n```",
+        "## What was merged is not brought about",
+        "`update release homepage`",
+    ):
+        assert said in issue["description"]
+    assert pipeline.lab.shell(SITE, "pulumi stack export").stdout == state
+    proxmox.call("POST", machine, cores=4)
+
+
+def test_the_issue_is_closed_once_the_drift_is_gone(pipeline: Pipeline, gitlab: GitLabServer) -> None:
+    assert "no drift" in pipeline.run("drift")
+    assert [issue["state"] for issue in gitlab.issues] == ["closed"]
+
+
+def test_a_renewal_waits_for_what_else_would_change(pipeline: Pipeline, change: Callable[..., None]) -> None:
+    _suggest_renewal(pipeline.lab)
+    change(None, BUMP)
+    log = pipeline.run("renewal", 3)
+    assert f"{ZONE}, *.{ZONE} should be renewed, but the run would also change release homepage" in log
+
+
+def test_a_renewal_renews(pipeline: Pipeline) -> None:
+    before = pipeline.lab.outputs(SITE)["certificates"]
+    identity = f"kubectl get secret -n nginx-ingress {ZONE.replace('.', '-')}-tls -o jsonpath={{.metadata.uid}}"
+    secret = pipeline.lab.shell(SITE, identity).stdout
+    assert f"renewed 1: {ZONE}, *.{ZONE}" in pipeline.run("renewal")
+    after = pipeline.lab.outputs(SITE)["certificates"]
+    assert [zone for zone in before if before[zone] != after[zone]] == [ZONE]
+    # Updated in place: HTTPS was never without a certificate.
+    assert pipeline.lab.shell(SITE, identity).stdout == secret != ""
+    assert "no certificate is due" in pipeline.run("renewal")
+
+
+def _suggest_renewal(lab: LabUnderTest) -> None:
+    """Have the authority ask for a renewal of one certificate (RFC 9773)."""
+    leaf = lab.outputs(SITE)["certificates"][ZONE]["chain"].partition("-----END CERTIFICATE-----")
+    window = {"suggestedWindow": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}}
+    answer = requests.post(
+        f"https://{network.acme(lab.lab).address}:{MANAGEMENT_PORT}/set-renewal-info/",
+        json={"certificate": f"{leaf[0]}{leaf[1]}\n", "ariResponse": json.dumps(window)},
+        verify=str(lab.lab.home / "ca-bundle.pem"),
+        timeout=10,
+    )
+    answer.raise_for_status()
+
+
+def test_an_update_plan_can_be_kept_to(pipeline: Pipeline) -> None:
+    plans = {"OSS_NEXTGEN_UPDATE_PLANS": "true", "PULUMI_EXPERIMENTAL": "true"}
+    pipeline.run("preview", 0, **plans)
+    assert (pipeline.previews / f"{SITE}.plan").exists()
+    pipeline.run("up toulouse", 0, CI_MERGE_REQUEST_IID="", **plans)
+
+
+def test_no_secret_is_in_notes_artifacts_and_logs(pipeline: Pipeline, gitlab: GitLabServer) -> None:
+    texts = {str(path): path.read_text() for path in pipeline.previews.rglob("*") if path.is_file()}
+    texts |= {f"log {number}": log for number, log in enumerate(pipeline.logs)}
+    texts |= {f"note {note['id']}": note["body"] for note in gitlab.notes}
+    texts |= {issue["title"]: issue["description"] for issue in gitlab.issues}
+    assert f"{pipeline.previews}/{SITE}.json" in texts
+    assert f"{pipeline.previews}/{SITE}.plan" in texts
+    secrets = secrets_of(pipeline.lab, SITE)
+    assert [(name, place) for name, value in secrets.items() for place, text in texts.items() if value in text] == []

@@ -1,0 +1,120 @@
+"""The socle on one small site: a setting changes what it is about and nothing else, and all of it can be removed.
+
+The tests run in order on one lab.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.lab.conftest import LabUnderTest
+from tests.lab.dependencies import name_of
+from tests.lab.waiting import wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+SITE = "paris"
+Values = dict[str, Any]
+QUIETLY = "--yes --skip-preview --non-interactive"
+FLAG = "kubectl get settings.longhorn.io deleting-confirmation-flag -n longhorn-system -o jsonpath='{.value}'"
+
+
+@pytest.fixture(scope="module")
+def site(clone: LabUnderTest) -> LabUnderTest:
+    """One control-plane node and one worker, with all services."""
+
+    def smaller(values: Values) -> None:
+        for pool in values["pools"]:
+            pool["count"] = 1
+
+    clone.configure(SITE, smaller)
+    clone.run("up", SITE)
+    return clone
+
+
+def pulumi(site: LabUnderTest, command: str, change: Callable[[Values], object]) -> CompletedProcess[str]:
+    """Run the engine's command with changed settings, of which the lab's own would hide some."""
+    document = yaml.safe_load(site.site(SITE).stack_file.read_text())
+    change(document["config"])
+    file = site.repository.parent / "changed.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return site.shell(SITE, f"PULUMI_OPTION_CONFIG_FILE={file} pulumi {command}")
+
+
+def changes(site: LabUnderTest, change: Callable[[Values], object]) -> set[str]:
+    """What a preview with changed settings would do something to."""
+    preview = pulumi(site, "preview --json", change)
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    return {name_of(step["urn"]) for step in json.loads(preview.stdout)["steps"] if step["op"] != "same"}
+
+
+def fewer_addresses(config: Values) -> None:
+    addresses = config["oss-nextgen:network"]["loadBalancers"]
+    addresses["last"] = addresses["last"].replace(".239", ".230")
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        (lambda config: config["oss-nextgen:services"].update(httpPort=8081), "Release nginx-ingress"),
+        (
+            lambda config: config.update({"oss-nextgen:storage": {"snapshots": {"cron": "0 3 * * *", "retain": 3}}}),
+            "RecurringJob longhorn-snapshot",
+        ),
+        (fewer_addresses, "IPAddressPool metallb-shared"),
+    ],
+    ids=["a port", "a schedule", "a range"],
+)
+def test_a_setting_changes_what_it_is_about(
+    site: LabUnderTest, change: Callable[[Values], object], changed: str
+) -> None:
+    assert changes(site, change) == {changed}
+
+
+def test_a_values_file_changes_its_release(site: LabUnderTest) -> None:
+    file = site.repository / "helm" / "homepage.yaml"
+    former = file.read_text()
+    file.write_text(former.replace("memory: 512Mi", "memory: 768Mi"))
+    assert changes(site, lambda config: None) == {"Release homepage"}
+    file.write_text(former)
+
+
+def test_longhorn_is_removed_once_protection_is_off(site: LabUnderTest) -> None:
+    def flag() -> str:
+        return site.shell(SITE, FLAG).stdout
+
+    def protection(*, on: bool) -> Callable[[Values], object]:
+        return lambda config: config.update({"oss-nextgen:protection": on})
+
+    up = pulumi(site, f"up {QUIETLY}", protection(on=True))
+    assert up.returncode == 0, up.stdout + up.stderr
+    wait_for(lambda: flag() == "false")
+    # Its preview is what refuses: a destroy that skips it removes what it can.
+    refused = pulumi(site, "destroy --yes --non-interactive", protection(on=True))
+    assert refused.returncode != 0
+    assert "protect" in refused.stdout + refused.stderr
+    assert flag() == "false", "nothing was removed"
+
+    up = pulumi(site, f"up {QUIETLY}", protection(on=False))
+    assert up.returncode == 0, up.stdout + up.stderr
+    wait_for(lambda: flag() == "true")
+
+
+def test_nothing_of_the_socle_stays_on_the_cluster(site: LabUnderTest) -> None:
+    targets = "--target '**socle:Socle**' --target '**teams:Teams**'"
+    done = site.shell(SITE, f"pulumi destroy {QUIETLY} {targets}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    kinds = "persistentvolumes,volumeattachments,storageclasses,validatingwebhookconfigurations,ingressclasses"
+    assert site.shell(SITE, f"kubectl get {kinds} -o name").stdout == ""
+    namespaces = site.shell(SITE, "kubectl get namespaces -o name").stdout.split()
+    assert all(name == "namespace/default" or name.startswith("namespace/kube-") for name in namespaces), namespaces
+    # Helm never removes what a chart has in its folder crds/, as NGINX's does.
+    crds = site.shell(SITE, "kubectl get crds -o name").stdout.split()
+    assert [name for name in crds if not name.endswith((".nginx.org", ".f5.com"))] == []
+    site.run("destroy", SITE)
