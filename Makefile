@@ -58,8 +58,12 @@ lint: $(READY) ## format, lint, types and stack files
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python -m settings
 
+# The tests speak to real servers on a machine that others share: a test that fails is asked once more, three in a
+# whole run at most, and shown with what it said at first. One that is shown is a defect to mend, here or in the lab.
+RERUNS := --reruns=1 --max-suite-reruns=3 --rerun-show-tracebacks
+
 test: lint ## lint, and every test
-	@$(VENV)/bin/pytest --numprocesses=auto --dist=loadfile
+	@$(VENV)/bin/pytest --numprocesses=auto --dist=loadfile $(RERUNS)
 
 lock: $(READY) ## pin every Python package again, with hashes
 	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group lab --group ci --group dev -o requirements-dev.txt

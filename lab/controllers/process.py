@@ -78,17 +78,17 @@ class Daemon:
         self._thread.start()
 
     def reload(self) -> None:
-        """Have a server read its configuration again (SIGHUP). One that ended starts again at once.
+        """Have a server read its configuration again (SIGHUP), and wait until only that one is served.
 
-        It is told once it has workers: nginx takes a signal before that, and forgets it.
+        One that ended starts again at once. It is told once it has workers: nginx takes a signal before
+        that, and forgets it. Workers of before answer beside the new ones until they stop listening.
         """
         self._wake.set()
         deadline = time.monotonic() + _START_SECONDS
-        while self._running() and time.monotonic() < deadline:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if any(program.children() for program in self._programs()):
-                    self._signal(signal.SIGHUP)
-                    return
+        while not (workers := self._workers()) and self._running() and time.monotonic() < deadline:
+            self._over.wait(_LOOK_SECONDS)
+        self._signal(signal.SIGHUP)
+        while any(map(_listens, workers)) and time.monotonic() < deadline:
             self._over.wait(_LOOK_SECONDS)
 
     def stop(self) -> None:
@@ -121,6 +121,11 @@ class Daemon:
         except psutil.NoSuchProcess:
             return []
 
+    def _workers(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [worker for program in self._programs() for worker in program.children()]
+        return []
+
     def _keep(self) -> None:
         delay = _BACKOFF_FIRST
         while True:
@@ -152,3 +157,11 @@ class Daemon:
                     start_new_session=True,
                 )
             return self._process.wait()
+
+
+def _listens(worker: psutil.Process) -> bool:
+    """Whether a process takes connections."""
+    try:
+        return any(each.status == psutil.CONN_LISTEN for each in worker.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False
