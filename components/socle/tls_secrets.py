@@ -55,7 +55,8 @@ class TlsSecrets(pulumi.ComponentResource):
         self, key: str, namespace: pulumi.Input[str], zone: str, certificate: TlsCertificate
     ) -> pulumi.Output[str]:
         made = core.v1.Secret(
-            f"{key}-{secret_name(zone)}",
+            # A dot, which no namespace has: `a` with `b.example` and `a-b` with `example` are two.
+            f"{key}.{secret_name(zone)}",
             type="kubernetes.io/tls",
             metadata=meta.v1.ObjectMetaArgs(name=secret_name(zone), namespace=namespace),
             string_data={"tls.crt": certificate.chain, "tls.key": pulumi.Output.secret(certificate.private_key)},

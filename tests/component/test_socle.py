@@ -361,7 +361,7 @@ def test_a_certificate_is_copied_into_each_namespace(mocks: Mocks) -> None:
     }
     made = mocks.of("Secret")
     assert len(made) == 4
-    assert opened(made["maddy-ef-fr-io-tls"]) == {"tls.crt": "chain-2", "tls.key": "key-2"}
+    assert opened(made["maddy.ef-fr-io-tls"]) == {"tls.crt": "chain-2", "tls.key": "key-2"}
     assert {inputs["type"] for inputs in made.values()} == {"kubernetes.io/tls"}
 
 

@@ -40,9 +40,10 @@ def mocks() -> Mocks:
     return mocks
 
 
-def make() -> Teams:
-    certificates = {zone: TlsCertificate(f"chain of {zone}", "key") for zone in ("ef-fr.dev", "ef-fr.io")}
-    return Teams("teams", TeamsArgs("paris", [MAIL, DOCS], "https://10.0.0.2:6443", certificates, protection=True))
+def make(*teams: Team, zones: tuple[str, ...] = ("ef-fr.dev", "ef-fr.io")) -> Teams:
+    certificates = {zone: TlsCertificate(f"chain of {zone}", "key") for zone in zones}
+    args = TeamsArgs("paris", teams or (MAIL, DOCS), "https://10.0.0.2:6443", certificates, protection=True)
+    return Teams("teams", args)
 
 
 @pulumi.runtime.test
@@ -72,6 +73,20 @@ def test_a_team_gets_copies_of_the_certificates_it_names(mocks: Mocks) -> pulumi
         assert references == [{"ef-fr.dev": ["mail/ef-fr-dev-tls"]}, {}]
 
     return pulumi.Output.all(*[copy.references() for copy in make().tls]).apply(check)
+
+
+@pulumi.runtime.test
+def test_copies_of_two_teams_never_share_a_name(mocks: Mocks) -> pulumi.Output[None]:
+    def check(_: object) -> None:
+        assert len([made for made in mocks.made if made.inputs.get("type") == "kubernetes.io/tls"]) == 2
+        assert len({made.name for made in mocks.made if made.inputs.get("type") == "kubernetes.io/tls"}) == 2
+
+    zones = ("mail.ef-fr.dev", "ef-fr.dev")
+    teams = [
+        Team(name="web", role="edit", certificates=zones[:1]),
+        Team(name="web-mail", role="edit", certificates=zones[1:]),
+    ]
+    return pulumi.Output.all(*[copy.references() for copy in make(*teams, zones=zones).tls]).apply(check)
 
 
 @pulumi.runtime.test
