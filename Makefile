@@ -13,7 +13,7 @@ READY := $(VENV)/.requirements
 COMPILE := --quiet --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 LAB := $(VENV)/bin/python -m lab
 
-.PHONY: help up preview refresh destroy recover diff verify env status down test lint bench lock
+.PHONY: help up preview refresh destroy recover diff verify env tools status down test lint bench lock
 
 help: ## list these targets
 	@echo 'make TARGET [SITE=paris|toulouse|marseille|lille|backup]'
@@ -43,6 +43,9 @@ verify: $(READY) ## check the site as its users would: nodes, DNS, certificates,
 env: $(READY) ## print exports: eval "$(make -s env SITE=paris)", then pulumi, kubectl, helm by hand
 	@$(LAB) env $(SITE)
 
+tools: $(READY) ## get every tool of the lab: found, downloaded or built, then kept
+	@$(LAB) tools
+
 status: $(READY) ## what runs, what is official and what is a stand-in
 	@$(LAB) status
 
@@ -62,7 +65,7 @@ lint: $(READY) ## format, lint, types and stack files
 # whole run at most, and shown with what it said at first. One that is shown is a defect to mend, here or in the lab.
 RERUNS := --reruns=1 --max-suite-reruns=3 --rerun-show-tracebacks
 
-test: lint ## lint, and every test
+test: lint tools ## lint, and every test
 	@$(VENV)/bin/pytest --numprocesses=auto --dist=loadfile $(RERUNS)
 
 lock: $(READY) ## pin every Python package again, with hashes

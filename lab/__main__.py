@@ -23,6 +23,7 @@ COMMANDS = {
     "diff": commands.diff,
     "verify": commands.verify,
     "env": commands.env,
+    "tools": commands.tools,
     "status": commands.status,
     "down": commands.down,
     "bench": bench.bench,

@@ -15,6 +15,8 @@ from lab.services import catalog, network
 from lab.session import Session, open_session, recover
 from lab.stages import Stages
 from lab.status import print_status
+from lab.toolchain import Toolchain
+from lab.toolchain.tools import FORMER_TOOLS, TOOLS
 
 APPROVED = ("--yes", "--skip-preview")
 
@@ -69,6 +71,13 @@ def diff(lab: Lab, site: str) -> None:
 def env(lab: Lab, site: str) -> None:
     """Print `export` lines; progress goes to standard error."""
     print(environment.exports(open_session(lab, site).env))
+
+
+def tools(_lab: Lab, _site: str) -> None:
+    """Get every tool, those of the former cluster too, which tests upgrade. The first time takes minutes."""
+    with console.stage("toolchain"):
+        for manifest in (TOOLS, FORMER_TOOLS):
+            Toolchain(manifest).ensure()
 
 
 def status(lab: Lab, _site: str) -> None:
