@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from components.certificates.lookup import DnsError, Resolvers, Server
-from components.powerdns.client import PowerDns, PowerDnsError
+from components.powerdns.client import COPIES, PowerDns, PowerDnsError
 from components.powerdns.names import normalise
 from components.process import show
 
@@ -107,7 +107,14 @@ class Dns01:
         """The closest zone that this server has."""
         name = normalise(domain)
         while name:
-            if self._api.zone(name, record_sets=False):
+            found = self._api.zone(name, record_sets=False)
+            if found and found["kind"] in COPIES:
+                raise DnsError(
+                    f"{domain} is in {name}, of which this PowerDNS has a copy, fetched from "
+                    f"{', '.join(found['masters'])}: order its certificate with the API of the server that it is "
+                    "fetched from."
+                )
+            if found:
                 return name
             name = name.partition(".")[2]
         raise DnsError(f"This PowerDNS has no zone that holds {domain}: declare it before its certificate.")

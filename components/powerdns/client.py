@@ -20,6 +20,9 @@ READ_TIMEOUT = 60
 """Seconds. A change of many thousand record sets takes several."""
 RETRY_FOR = 60.0
 """Seconds after which no call is tried again."""
+COPIES = ("Slave", "Secondary")
+"""Kinds of a zone that is fetched from its masters. What is written into a copy reaches nobody else, and a serial that
+it raises keeps the next transfer away."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 
 

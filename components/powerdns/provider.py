@@ -107,7 +107,7 @@ class ZoneProvider(ResourceProvider):
             zone = api.zone(id_)
             if zone is None:
                 return ReadResult("", {})
-            inputs = {**_inputs(props), **_present(zone)}
+            inputs = {**_inputs(props), **_present(zone, props)}
             inputs["metadata"] = {
                 kind: values for kind, values in api.metadata(id_).items() if kind in props["metadata"]
             }
@@ -143,6 +143,9 @@ def _properties(props: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: props[key] for key, name in _PROPERTIES.items()}
     keys = [*props["transferKeys"]]
     secondary = props["kind"] == "Secondary"
+    if secondary:
+        # The serial of a copy is its primary's. Left out, the server would set DEFAULT.
+        found["soa_edit_api"] = ""
     return {
         **found,
         "api_rectify": props["dnssec"],
@@ -151,10 +154,12 @@ def _properties(props: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _present(zone: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as the API shows them."""
+def _present(zone: Mapping[str, Any], props: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as the API shows them; as declared where a copy has none of its own."""
     found = {key: zone[name] for key, name in _PROPERTIES.items()}
     kind = _KINDS.get(zone["kind"], zone["kind"])
+    if kind == "Secondary":
+        found["soaEditApi"] = props["soaEditApi"]
     keys = zone["slave_tsig_key_ids" if kind == "Secondary" else "master_tsig_key_ids"]
     return {**found, "kind": kind, "transferKeys": keys}
 

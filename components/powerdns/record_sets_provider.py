@@ -9,7 +9,7 @@ from typing import Any
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from components.powerdns import ownership, record_sets
-from components.powerdns.client import PowerDns
+from components.powerdns.client import COPIES, PowerDns
 from components.powerdns.inputs import CONNECTION
 from components.powerdns.ownership import OwnershipError
 from components.powerdns.refusal import Refusal
@@ -48,7 +48,7 @@ class RecordSetsProvider(ResourceProvider):
 
         Raises:
             OwnershipError: one of them is another's.
-            ZoneError: the zone is not there.
+            ZoneError: the zone is not there, or only a copy of it.
         """
         with client(props) as api:
             _bring_about(api, props, record_sets.dump({}))
@@ -76,12 +76,14 @@ class RecordSetsProvider(ResourceProvider):
         """Remove the record sets, and then the claim to them."""
         zone, owner = props["zone"], props["owner"]
         with client(props) as api:
-            if api.zone(zone, record_sets=False) is None:
+            found = api.zone(zone, record_sets=False)
+            if found is None:
                 return
             mine = {key for key, claimant in ownership.owners(api, zone).items() if claimant == owner}
             before = record_sets.of_input(props["recordSets"])
             changes = record_sets.plan({key: before[key] for key in before if key in mine}, {})
-            if changes:
+            # What a copy holds is its masters' to remove.
+            if changes and found["kind"] not in COPIES:
                 api.patch(zone, changes)
                 api.announce(zone)
             ownership.record(api, zone, owner, ())
@@ -93,8 +95,14 @@ def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bring_about(api: PowerDns, props: Mapping[str, Any], olds: str) -> None:
     zone, owner = props["zone"], props["owner"]
-    if api.zone(zone, record_sets=False) is None:
+    found = api.zone(zone, record_sets=False)
+    if found is None:
         raise ZoneError(f"There is no zone {zone} on {props['apiUrl']}: its own program has to create it first.")
+    if found["kind"] in COPIES:
+        raise ZoneError(
+            f"Zone {zone} on {props['apiUrl']} is a copy, fetched from {', '.join(found['masters'])}: record sets "
+            "that are made here reach nobody else. Give the API of the server that it is fetched from."
+        )
     before, after = record_sets.of_input(olds), record_sets.of_input(props["recordSets"])
     claimed = ownership.claim(api, zone, owner, after.keys())
     try:

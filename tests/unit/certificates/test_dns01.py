@@ -79,6 +79,15 @@ def test_a_zone_that_is_not_on_this_server(powerdns: PowerDnsServer) -> None:
         pass
 
 
+def test_a_copy_of_a_zone(powerdns: PowerDnsServer) -> None:
+    powerdns.call("PUT", "/zones/ef-fr.dev.", {"kind": "Secondary", "masters": ["192.0.2.1", "192.0.2.2:5300"]})
+    with (
+        pytest.raises(DnsError, match=r"is in ef-fr\.dev\., .* a copy, fetched from 192\.0\.2\.1, 192\.0\.2\.2:5300: "),
+        dns01(powerdns).published(VALUES),
+    ):
+        pass
+
+
 def test_a_zone_that_is_not_delegated(powerdns: PowerDnsServer, elsewhere: PowerDnsServer) -> None:
     with pytest.raises(DnsError) as refused, dns01(powerdns, seen_at=elsewhere).published(VALUES):
         pass

@@ -109,6 +109,19 @@ def test_a_zone_that_is_not_there(powerdns: Server) -> None:
         create(powerdns, "maddy", MAIL)
 
 
+def test_a_copy_of_a_zone_is_left_to_its_masters(server: Server) -> None:
+    outputs = create(server, "maddy", MAIL)
+    server.call("PUT", f"/zones/{ZONE}", {"kind": "Secondary", "masters": ["192.0.2.1", "192.0.2.2:5300"]})
+    with pytest.raises(ZoneError, match=r"is a copy, fetched from 192\.0\.2\.1, 192\.0\.2\.2:5300: "):
+        create(server, "chat", OTHER)
+    with pytest.raises(ZoneError, match="is a copy"):
+        PROVIDER.update("", outputs, checked(some(server, "maddy", OTHER)))
+    assert claims(server) == {"X-OWNER-maddy": sorted(MAIL)}
+    PROVIDER.delete("", outputs)
+    assert listed(server) == {*APEX, *MAIL}
+    assert claims(server) == {}
+
+
 def test_a_new_key_sends_nothing(server: Server, calls: list[str]) -> None:
     outputs = create(server, "maddy", MAIL)
     calls.clear()

@@ -14,7 +14,7 @@ import pytest
 
 from components.powerdns.provider import ZoneProvider
 from components.powerdns.tsig_provider import TsigKeyError, TsigKeyProvider
-from tests.unit.powerdns.inputs import ZONE, checked, connection, zone
+from tests.unit.powerdns.inputs import ZONE, checked, connection, declared, zone
 from tests.unit.powerdns.server import DNS_PORT, Server, running, worker_host
 
 PROVIDER = TsigKeyProvider()
@@ -76,33 +76,49 @@ def test_another_name_is_another_key() -> None:
 
 
 def test_a_signed_transfer_after_a_change(powerdns: Server, secondary: Server) -> None:
-    for server in (powerdns, secondary):
-        PROVIDER.create(key(server))
-    primary = zone(
-        powerdns,
-        kind="Primary",
-        transferKeys=["transfer."],
-        metadata={"ALSO-NOTIFY": [f"{secondary.address}:{DNS_PORT}"], "ALLOW-AXFR-FROM": [f"{worker_host(9)}/32"]},
-    )
-    olds = ZoneProvider().create(checked(primary)).outs
-    assert olds is not None
-    copy = zone(
-        secondary,
-        kind="Secondary",
-        recordSets={},
-        transferKeys=["transfer."],
-        masters=[f"{powerdns.address}:{DNS_PORT}"],
-    )
-    assert ZoneProvider().create(checked(copy)).outs
-    assert wait_for(secondary, "ns1.ef-fr.dev") == "192.0.2.53"
-    news = checked({**primary, "recordSets": {**primary["recordSets"], "www.ef-fr.dev. A": "300 192.0.2.1"}})
-    updated = ZoneProvider().update(ZONE, olds, news).outs
+    olds, _ = copied(powerdns, secondary)
+    record_sets = {**declared(olds), "www.ef-fr.dev. A": "300 192.0.2.1"}
+    updated = ZoneProvider().update(ZONE, olds, checked({**olds, "recordSets": record_sets})).outs
     assert updated is not None
     assert wait_for(secondary, "www.ef-fr.dev") == "192.0.2.1"
     assert ZoneProvider().read(ZONE, updated).outs == updated
     assert transferred(powerdns, SECRET)
     with pytest.raises(dns.xfr.TransferError, match="NOTAUTH"):
         transferred(powerdns, OTHER)
+
+
+def test_what_was_written_into_a_copy_keeps_no_transfer_away(powerdns: Server, secondary: Server) -> None:
+    copied(powerdns, secondary)
+    secondary.set(ZONE, "hand.ef-fr.dev.", "A", "192.0.2.66")
+    powerdns.set(ZONE, "www.ef-fr.dev.", "A", "192.0.2.1")
+    powerdns.call("PUT", f"/zones/{ZONE}/notify")
+    assert wait_for(secondary, "www.ef-fr.dev") == "192.0.2.1"
+    assert not secondary.query("hand.ef-fr.dev", "A")
+
+
+def copied(primary: Server, secondary: Server, **others: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Outputs of a zone on one server, and of its copy on another that has fetched it."""
+    for server in (primary, secondary):
+        PROVIDER.create(key(server))
+    original = zone(
+        primary,
+        kind="Primary",
+        transferKeys=["transfer."],
+        metadata={"ALSO-NOTIFY": [f"{secondary.address}:{DNS_PORT}"], "ALLOW-AXFR-FROM": [f"{worker_host(9)}/32"]},
+        **others,
+    )
+    copy = zone(
+        secondary,
+        kind="Secondary",
+        recordSets={},
+        transferKeys=["transfer."],
+        masters=[f"{primary.address}:{DNS_PORT}"],
+    )
+    made, fetched = (ZoneProvider().create(checked(props)).outs for props in (original, copy))
+    assert made is not None
+    assert fetched is not None
+    assert wait_for(secondary, "ns1.ef-fr.dev") == "192.0.2.53"
+    return made, fetched
 
 
 def transferred(server: Server, secret: str) -> set[str]:
