@@ -28,13 +28,18 @@ def owners(api: PowerDns, zone: str) -> dict[str, str]:
     }
 
 
-def refuse_owned(api: PowerDns, zone: str, keys: Collection[str]) -> None:
+def refuse_owned(api: PowerDns, zone: str, keys: Collection[str]) -> frozenset[str]:
     """Let the zone's own program declare record sets only if nobody else owns them.
+
+    Returns:
+        The keys that others own, none of these.
 
     Raises:
         OwnershipError: somebody does.
     """
-    _refuse(zone, {key: owner for key, owner in owners(api, zone).items() if key in keys})
+    owned = owners(api, zone)
+    _refuse(zone, {key: owner for key, owner in owned.items() if key in keys})
+    return frozenset(owned)
 
 
 def claim(api: PowerDns, zone: str, owner: str, keys: Collection[str]) -> frozenset[str]:

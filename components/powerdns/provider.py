@@ -224,11 +224,13 @@ def _update(api: PowerDns, olds: Mapping[str, Any], news: Mapping[str, Any]) -> 
         if zone is None:
             raise ZoneError(f"Zone {name} is gone from {news['apiUrl']}: run `pulumi refresh`, then `pulumi up`.")
         return _reconcile(api, zone, olds["metadata"], news)
+    before, after = (record_sets.of_input(props["recordSets"]) for props in (olds, news))
+    # What is no longer declared here may be another's by now.
+    before = record_sets.without(before, ownership.refuse_owned(api, name, after.keys()))
     if _properties(olds) != _properties(news):
         api.update_zone(name, _properties(news))
     _set_metadata(api, name, olds["metadata"], news["metadata"])
     if news["kind"] != "Secondary":
-        before, after = (record_sets.of_input(props["recordSets"]) for props in (olds, news))
         _send(api, news, before, after)
     declared = record_sets.load(news["recordSets"])
     return {key: text for key, text in olds["foreign"].items() if key not in declared}
@@ -239,17 +241,16 @@ def _reconcile(
 ) -> dict[str, str]:
     """Bring the zone from what it is to its inputs; its foreign record sets."""
     name = props["zone"]
-    if any(zone.get(key) != value for key, value in _properties(props).items()):
-        api.update_zone(name, _properties(props))
-    _set_metadata(api, name, metadata, props["metadata"])
-    if props["kind"] == "Secondary":
-        return {}
-    actual = record_sets.of_api(zone["rrsets"])
+    actual = record_sets.of_api(zone["rrsets"] if props["kind"] != "Secondary" else ())
     wanted = record_sets.of_input(props["recordSets"])
+    ownership.refuse_owned(api, name, wanted.keys())
     mine = {key: actual[key] for key in _claimed(api, props, actual)}
     reason = None if props["allowBulkChange"] else record_sets.brake(mine, wanted)
     if reason:
         raise ZoneError(f"Zone {name}: {reason}.")
+    if any(zone.get(key) != value for key, value in _properties(props).items()):
+        api.update_zone(name, _properties(props))
+    _set_metadata(api, name, metadata, props["metadata"])
     _send(api, props, mine, wanted)
     return record_sets.to_input(record_sets.without(actual, mine))
 
@@ -262,9 +263,6 @@ def _claimed(api: PowerDns, props: Mapping[str, Any], actual: Mapping[str, RRset
 
 
 def _send(api: PowerDns, props: Mapping[str, Any], before: Mapping[str, RRset], after: Mapping[str, RRset]) -> None:
-    added = after.keys() - before.keys()
-    if added:
-        ownership.refuse_owned(api, props["zone"], added)
     changes = changes_to_send(api, props["zone"], before, after)
     if changes:
         api.patch(props["zone"], changes)

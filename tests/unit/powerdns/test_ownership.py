@@ -77,6 +77,35 @@ def test_the_zone_does_not_take_what_another_owns(server: Server) -> None:
         ZoneProvider().update(ZONE, olds, checked(zone(server, MAIL)))
 
 
+@pytest.mark.parametrize("takeover", [{"adopt": True}, {"adopt": True, "strict": True}, {"importId": ZONE}])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_zone_that_is_taken_over_keeps_its_owners(server: Server, takeover: dict[str, Any], changed: bool) -> None:
+    """Whether the record set is declared as its owner has it, or in another way."""
+    create(server, "maddy", MAIL)
+    server.call("PUT", f"/zones/{ZONE}", {"account": "others"})
+    declared_too = {**MAIL, "mail.ef-fr.dev. A": "300 192.0.2.99"} if changed else MAIL
+    with pytest.raises((OwnershipError, ZoneError), match=r"belongs to maddy|is not as declared"):
+        ZoneProvider().create(checked(zone(server, declared_too, **takeover)))
+    found = server.call("GET", f"/zones/{ZONE}")
+    assert found["account"] == "others"
+    assert server.query("mail.ef-fr.dev", "A")[0][0].to_text() == "192.0.2.25"
+    assert claims(server) == {"X-OWNER-maddy": sorted(MAIL)}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_zone_does_not_change_what_another_owns(server: Server, strict: bool) -> None:
+    """It has declared the record set before, so that for the zone this is no new one."""
+    create(server, "maddy", MAIL)
+    olds = {**checked(zone(server, MAIL, strict=strict)), "serial": 0, "foreign": {}, "ds": []}
+    news = zone(server, {**MAIL, "mail.ef-fr.dev. A": "300 192.0.2.99"}, account="others", strict=strict)
+    with pytest.raises(OwnershipError, match=r"mail\.ef-fr\.dev\. A belongs to maddy"):
+        ZoneProvider().update(ZONE, olds, checked(news))
+    assert server.query("mail.ef-fr.dev", "A")[0][0].to_text() == "192.0.2.25"
+    assert server.call("GET", f"/zones/{ZONE}")["account"] == "tests"
+    ZoneProvider().update(ZONE, olds, checked(zone(server, OTHER, strict=strict)))
+    assert listed(server) == {*APEX, *MAIL, *OTHER}
+
+
 def test_an_owner_removes_only_its_own(server: Server) -> None:
     outputs = create(server, "maddy", MAIL)
     create(server, "chat", OTHER)
