@@ -21,7 +21,7 @@ from pulumi.dynamic import (
 )
 
 from components.powerdns import names, ownership, record_sets
-from components.powerdns.client import PowerDns, PowerDnsError
+from components.powerdns.client import COPIES, PowerDns, PowerDnsError
 from components.powerdns.inputs import CONNECTION, zone_refusals
 from components.powerdns.record_sets import RRset
 from components.powerdns.refusal import Refusal
@@ -52,6 +52,8 @@ _PROPERTIES = {
     "dnssec": "dnssec",
 }
 """Input to the API's property of a zone."""
+_ORIGINALS = ("soaEditApi", "dnssec")
+"""Of those, what is a primary's to decide, and shows in its copies."""
 _KINDS = {"Master": "Primary", "Slave": "Secondary"}
 """What the API still calls them."""
 
@@ -140,26 +142,25 @@ def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
 
 def _properties(props: Mapping[str, Any]) -> dict[str, Any]:
     """The zone's properties as the API takes them."""
-    found = {name: props[key] for key, name in _PROPERTIES.items()}
-    keys = [*props["transferKeys"]]
     secondary = props["kind"] == "Secondary"
-    if secondary:
-        # The serial of a copy is its primary's. Left out, the server would set DEFAULT.
-        found["soa_edit_api"] = ""
+    found = {name: props[key] for key, name in _PROPERTIES.items() if not (secondary and key in _ORIGINALS)}
+    # Left out, the server would set DEFAULT, and count on a serial that is the primary's.
+    own = {"soa_edit_api": ""} if secondary else {"api_rectify": props["dnssec"]}
+    keys = [*props["transferKeys"]]
     return {
         **found,
-        "api_rectify": props["dnssec"],
+        **own,
         "master_tsig_key_ids": [] if secondary else keys,
         "slave_tsig_key_ids": keys if secondary else [],
     }
 
 
 def _present(zone: Mapping[str, Any], props: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as the API shows them; as declared where a copy has none of its own."""
+    """Inputs as the API shows them; as declared where a copy shows its primary's."""
     found = {key: zone[name] for key, name in _PROPERTIES.items()}
     kind = _KINDS.get(zone["kind"], zone["kind"])
     if kind == "Secondary":
-        found["soaEditApi"] = props["soaEditApi"]
+        found |= {key: props[key] for key in _ORIGINALS}
     keys = zone["slave_tsig_key_ids" if kind == "Secondary" else "master_tsig_key_ids"]
     return {**found, "kind": kind, "transferKeys": keys}
 
@@ -227,8 +228,7 @@ def _update(api: PowerDns, olds: Mapping[str, Any], news: Mapping[str, Any]) -> 
     before, after = (record_sets.of_input(props["recordSets"]) for props in (olds, news))
     # What is no longer declared here may be another's by now.
     before = record_sets.without(before, ownership.refuse_owned(api, name, after.keys()))
-    if _properties(olds) != _properties(news):
-        api.update_zone(name, _properties(news))
+    _set_properties(api, _properties(olds), news)
     _set_metadata(api, name, olds["metadata"], news["metadata"])
     if news["kind"] != "Secondary":
         _send(api, news, before, after)
@@ -248,8 +248,7 @@ def _reconcile(
     reason = None if props["allowBulkChange"] else record_sets.brake(mine, wanted)
     if reason:
         raise ZoneError(f"Zone {name}: {reason}.")
-    if any(zone.get(key) != value for key, value in _properties(props).items()):
-        api.update_zone(name, _properties(props))
+    _set_properties(api, zone, props)
     _set_metadata(api, name, metadata, props["metadata"])
     _send(api, props, mine, wanted)
     return record_sets.to_input(record_sets.without(actual, mine))
@@ -266,6 +265,15 @@ def _send(api: PowerDns, props: Mapping[str, Any], before: Mapping[str, RRset], 
     changes = changes_to_send(api, props["zone"], before, after)
     if changes:
         api.patch(props["zone"], changes)
+
+
+def _set_properties(api: PowerDns, before: Mapping[str, Any], props: Mapping[str, Any]) -> None:
+    wanted = _properties(props)
+    if all(before.get(key) == value for key, value in wanted.items()):
+        return
+    # Keys of its own go when it becomes a copy; once it is one, it is as signed as its primary.
+    unsigned = {"dnssec": False} if before.get("dnssec") and before["kind"] not in COPIES else {}
+    api.update_zone(props["zone"], {**unsigned, **wanted})
 
 
 def _announce(api: PowerDns, props: Mapping[str, Any]) -> None:

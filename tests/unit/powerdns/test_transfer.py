@@ -12,7 +12,7 @@ import dns.xfr
 import dns.zone
 import pytest
 
-from components.powerdns.provider import ZoneProvider
+from components.powerdns.provider import INPUTS, ZoneProvider
 from components.powerdns.tsig_provider import TsigKeyError, TsigKeyProvider
 from tests.unit.powerdns.inputs import ZONE, checked, connection, declared, zone
 from tests.unit.powerdns.server import DNS_PORT, Server, running, worker_host
@@ -94,6 +94,31 @@ def test_what_was_written_into_a_copy_keeps_no_transfer_away(powerdns: Server, s
     powerdns.call("PUT", f"/zones/{ZONE}/notify")
     assert wait_for(secondary, "www.ef-fr.dev") == "192.0.2.1"
     assert not secondary.query("hand.ef-fr.dev", "A")
+
+
+def test_a_copy_of_a_signed_zone_is_changed(powerdns: Server, secondary: Server) -> None:
+    _, fetched = copied(powerdns, secondary, dnssec=True)
+    assert secondary.query("ef-fr.dev", "DNSKEY")
+    read = ZoneProvider().read(ZONE, fetched).inputs
+    assert read == {key: fetched[key] for key in INPUTS}
+    news = checked({**fetched, "recordSets": {}, "account": "others"})
+    updated = ZoneProvider().update(ZONE, fetched, news).outs
+    assert updated is not None
+    assert secondary.call("GET", f"/zones/{ZONE}")["account"] == "others"
+    assert secondary.query("ef-fr.dev", "DNSKEY")
+    assert ZoneProvider().read(ZONE, updated).outs == updated
+
+
+def test_a_signed_zone_that_becomes_a_copy_has_no_keys_of_its_own(powerdns: Server) -> None:
+    for strict in (False, True):
+        signed = ZoneProvider().create(checked(zone(powerdns, dnssec=True))).outs
+        assert signed is not None
+        assert signed["ds"]
+        copy = zone(powerdns, kind="Secondary", recordSets={}, masters=["192.0.2.1:9"], strict=strict)
+        news = ZoneProvider().update(ZONE, signed, checked(copy)).outs
+        assert news is not None
+        assert news["ds"] == []
+        powerdns.clear()
 
 
 def copied(primary: Server, secondary: Server, **others: Any) -> tuple[dict[str, Any], dict[str, Any]]:
