@@ -223,6 +223,11 @@ def _encoded(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", lambda match: f"={ord(match[0]):02X}", name) if name != "." else "=2E"
 
 
+def decoded(id_: str) -> str:
+    """The name that an id of the API stands for."""
+    return re.sub(r"=([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), id_)
+
+
 def _reason(response: requests.Response) -> str:
     if response.status_code == requests.codes.unauthorized:
         return "the API key was not accepted, or this address is not allowed to use the API"

@@ -21,6 +21,7 @@ SERIAL_POLICIES = ("DEFAULT", "INCREASE", "EPOCH")
 """Of SOA-EDIT-API. Without one the serial would stand still, and no secondary would ever fetch a change."""
 LONGEST_ACCOUNT = 40
 """Characters, in the server's database schemas."""
+_DNS_PORT = 53
 _MASTER = re.compile(r"(\[(?P<bracketed>[^]]+)\]|(?P<v4>[\d.]+))(:(?P<port>\d{1,5}))?|(?P<v6>[0-9A-Fa-f:.]+)")
 OWN_METADATA = frozenset(
     {"SOA-EDIT-API", "NSEC3PARAM", "NSEC3NARROW", "API-RECTIFY", "TSIG-ALLOW-AXFR", "AXFR-MASTER-TSIG", "PRESIGNED"}
@@ -61,6 +62,21 @@ def zone_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
         yield from _at("transferKeys", key, _check_transfer_key)
     for kind_, values in props["metadata"].items():
         yield from _at(f"metadata.{kind_}", values, lambda values, kind_=kind_: _check_metadata(kind_, values))
+
+
+def normal_master(value: Any) -> Any:
+    """A master as the server gives it back, without port 53; what is no master, or not known yet, stays as it is."""
+    match = _MASTER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    try:
+        address = ip_address(match["bracketed"] or match["v4"] or match["v6"])
+    except ValueError:
+        return value
+    port = int(match["port"] or _DNS_PORT)
+    if port == _DNS_PORT:
+        return str(address)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
 def _secondary_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -117,7 +133,7 @@ def _check_server(value: str) -> None:
 def _check_master(value: str) -> None:
     match = _MASTER.fullmatch(value)
     address = match and (match["bracketed"] or match["v4"] or match["v6"])
-    if match is None or not address or not names.is_address(address) or not 0 < int(match["port"] or 53) < 65536:
+    if match is None or not address or not names.is_address(address) or not 0 < int(match["port"] or _DNS_PORT) < 65536:
         raise RefusedError(
             "bad-master", f"holds {value!r}: addresses such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"
         )

@@ -21,8 +21,8 @@ from pulumi.dynamic import (
 )
 
 from components.powerdns import names, ownership, record_sets
-from components.powerdns.client import COPIES, PowerDns, PowerDnsError
-from components.powerdns.inputs import CONNECTION, zone_refusals
+from components.powerdns.client import COPIES, PowerDns, PowerDnsError, decoded
+from components.powerdns.inputs import CONNECTION, normal_master, zone_refusals
 from components.powerdns.record_sets import RRset
 from components.powerdns.refusal import Refusal
 from components.powerdns.shared import ZoneError, changes_to_send, client, failures, normalise
@@ -66,6 +66,7 @@ class ZoneProvider(ResourceProvider):
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Bring names and values to normal form; refuse what breaks a rule."""
         inputs, refusals = normalise(olds, news)
+        inputs["masters"] = [normal_master(master) for master in news["masters"]]
         refusals += zone_refusals(news)
         if not refusals and olds.get("zone") == inputs["zone"] and not inputs["allowBulkChange"]:
             reason = record_sets.brake(*(record_sets.load(props["recordSets"]) for props in (olds, inputs)))
@@ -161,8 +162,9 @@ def _present(zone: Mapping[str, Any], props: Mapping[str, Any]) -> dict[str, Any
     kind = _KINDS.get(zone["kind"], zone["kind"])
     if kind == "Secondary":
         found |= {key: props[key] for key in _ORIGINALS}
+    found["masters"] = [normal_master(master) for master in found["masters"]]
     keys = zone["slave_tsig_key_ids" if kind == "Secondary" else "master_tsig_key_ids"]
-    return {**found, "kind": kind, "transferKeys": keys}
+    return {**found, "kind": kind, "transferKeys": [decoded(key) for key in keys]}
 
 
 def _contents(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,9 @@ def test_values_that_a_preview_does_not_know() -> None:
     assert not result.failures
     assert declared(result.inputs)["www.ef-fr.dev. A"] == "[unknown]"
     assert ZoneProvider().diff(ZONE, olds, result.inputs).changes
+    result = ZoneProvider().check({}, zone(None, kind="Secondary", masters=[UNKNOWN, "192.0.2.1:53"], recordSets={}))
+    assert not result.failures
+    assert result.inputs["masters"] == [UNKNOWN, "192.0.2.1"]
 
 
 def test_plan_sends_what_changed_with_deletions_first() -> None:

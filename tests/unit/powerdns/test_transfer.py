@@ -87,6 +87,22 @@ def test_a_signed_transfer_after_a_change(powerdns: Server, secondary: Server) -
         transferred(powerdns, OTHER)
 
 
+@pytest.mark.parametrize("kind", ["Primary", "Secondary"])
+def test_keys_are_read_back_as_they_were_declared(powerdns: Server, kind: str) -> None:
+    """The API has another form for names in its paths and lists."""
+    keys = [key(powerdns, name=name) for name in ("my_key.", "0/26.example.")]
+    for each in keys:
+        PROVIDER.create(each)
+    contents: dict[str, Any] = {"masters": ["192.0.2.1:9"], "recordSets": {}} if kind == "Secondary" else {}
+    props = zone(powerdns, kind=kind, transferKeys=[each["name"] for each in keys], **contents)
+    outputs = ZoneProvider().create(ZoneProvider().check({}, props).inputs).outs
+    assert outputs is not None
+    assert outputs["transferKeys"] == ["my_key.", "0/26.example."]
+    assert ZoneProvider().read(ZONE, outputs).outs == outputs
+    for each in keys:
+        PROVIDER.delete(each["name"], each)
+
+
 def test_what_was_written_into_a_copy_keeps_no_transfer_away(powerdns: Server, secondary: Server) -> None:
     copied(powerdns, secondary)
     secondary.set(ZONE, "hand.ef-fr.dev.", "A", "192.0.2.66")

@@ -188,6 +188,30 @@ def test_a_secondary_zone(powerdns: Server) -> None:
     assert powerdns.call("GET", f"/zones/{ZONE}")["masters"] == ["127.0.0.2:9"]
 
 
+def test_masters_are_read_back_as_they_were_declared(powerdns: Server) -> None:
+    written = [
+        "192.0.2.1:53",
+        "192.0.2.2:5300",
+        "[2001:DB8:0::1]:53",
+        "2001:db8:0:0::2",
+        "[2001:0db8::3]:5300",
+        "[2001:db8::4]",
+        "::ffff:192.0.2.5",
+    ]
+    props = zone(powerdns, kind="Secondary", masters=written, recordSets={})
+    outputs = create(props)
+    assert outputs["masters"][:5] == [
+        "192.0.2.1",
+        "192.0.2.2:5300",
+        "2001:db8::1",
+        "2001:db8::2",
+        "[2001:db8::3]:5300",
+    ]
+    read = PROVIDER.read(ZONE, outputs)
+    assert read.outs == outputs
+    assert update(outputs, {**props, "masters": outputs["masters"]}) is outputs
+
+
 def test_another_name_replaces_the_zone() -> None:
     diff = PROVIDER.diff(ZONE, zone(None), zone(None, zone="ef-fr.io."))
     assert diff.replaces == ["zone"]
