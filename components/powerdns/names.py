@@ -11,7 +11,8 @@ import dns.name
 from components.powerdns.refusal import RefusedError
 
 APEX = "@"
-_CODEC = dns.name.IDNA_2008_UTS_46
+CODEC = dns.name.IDNA2008Codec(True, False, True, False)
+"""With UTS 46. ASCII labels are no concern of it: `_dmarc` and `*` may stand beside others."""
 _NORMAL = re.compile(r"(\*\.)?([a-z0-9_/-]{1,63}\.)+")
 """What the API lets through as the name of a record set, a star as the first label included."""
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+")
@@ -45,7 +46,7 @@ def parse(text: str) -> dns.name.Name:
         RefusedError: it is no domain name.
     """
     try:
-        return dns.name.from_text(text, dns.name.root, _CODEC).canonicalize()
+        return dns.name.from_text(text, dns.name.root, CODEC).canonicalize()
     except dns.name.IDNAException as error:
         raise RefusedError("bad-idn", f"{text!r} is no valid internationalised name (IDNA 2008): {error}") from None
     except (dns.exception.DNSException, UnicodeError) as error:

@@ -120,7 +120,7 @@ def _rdata(type_: str, text: str) -> dns.rdata.Rdata:
         text,
         origin=dns.name.root,
         relativize=False,
-        idna_codec=dns.name.IDNA_2008_UTS_46,
+        idna_codec=names.CODEC,
     )
 
 

@@ -18,6 +18,9 @@ ZONE = "ef-fr.dev."
         ("0/26.2.0.192.in-addr.arpa", "0/26.2.0.192.in-addr.arpa."),
         ("café.ef-fr.dev", "xn--caf-dma.ef-fr.dev."),
         ("straße.ef-fr.dev", "xn--strae-oqa.ef-fr.dev."),
+        ("_DMARC.Café.ef-fr.dev", "_dmarc.xn--caf-dma.ef-fr.dev."),
+        ("*.café.ef-fr.dev", "*.xn--caf-dma.ef-fr.dev."),
+        ("-a_.café.ef-fr.dev", "-a_.xn--caf-dma.ef-fr.dev."),
     ],
 )
 def test_normal_form(text: str, normal: str) -> None:
@@ -36,6 +39,10 @@ def test_normal_form(text: str, normal: str) -> None:
         ("www.*.ef-fr.dev", "bad-name"),
         ("\\000.ef-fr.dev", "bad-name"),
         ("\u2488com.ef-fr.dev", "bad-idn"),
+        ("_é.ef-fr.dev", "bad-idn"),
+        (f"{'a' * 64}.é.ef-fr.dev", "bad-name"),
+        ("www.*.é.ef-fr.dev", "bad-name"),
+        ("a b.é.ef-fr.dev", "bad-name"),
     ],
 )
 def test_what_is_no_name(text: str, rule: str) -> None:

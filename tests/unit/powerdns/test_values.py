@@ -19,7 +19,7 @@ EXAMPLES = {
     "CDNSKEY": (f"257 3 13 {KEY}", f"257 3 13 {KEY}"),
     "CDS": (f"54253 13 2 {SHA256}", f"54253 13 2 {SHA256.lower()}"),
     "CERT": ("PKIX 0 RSASHA256 AQID", "1 0 8 AQID"),
-    "CNAME": ("café.example.com", "xn--caf-dma.example.com."),
+    "CNAME": ("_x.Café.example.com", "_x.xn--caf-dma.example.com."),
     "CSYNC": ("66 3 A NS AAAA", "66 3 A NS AAAA"),
     "DHCID": ("AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=",) * 2,
     "DLV": (f"54253 13 2 {SHA256}", f"54253 13 2 {SHA256.lower()}"),
