@@ -65,7 +65,9 @@ class TemplateProvider(ResourceProvider):
         return UpdateResult({**news, **place})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        return ReadResult(id_, props) if _template(_client(props), props) else ReadResult("", {})
+        """On shared storage, maintenance may have moved it to another node: clones are made where it is."""
+        vm = _template(_client(props), props)
+        return ReadResult(id_, {**props, "node": vm.node}) if vm else ReadResult("", {})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the template, unless somebody made it by hand. What has its VMID by now and is something else stays.

@@ -134,6 +134,7 @@ def test_clones_are_different_machines(images: Images) -> None:
     for name in ("etc/machine-id", "etc/ssh/ssh_host_ed25519_key.pub", "etc/iscsi/initiatorname.iscsi"):
         texts = [(images.root(vm_id) / name).read_text() for vm_id in (STORE, SPARE)]
         assert all(texts), name
+        assert len(set(texts)) == len(texts), name
     names = [(images.root(vm_id) / "etc/hostname").read_text() for vm_id in (STORE, SPARE)]
     assert names == ["toulouse-stores-1\n", "toulouse-spares-1\n"]
 

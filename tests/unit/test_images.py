@@ -239,7 +239,13 @@ def test_a_name_that_two_templates_have(server: Any, foreign: dict[str, Any]) ->
 def test_read(server: Any, props: dict[str, Any]) -> None:
     assert TemplateProvider().read(NAME, props | PLACE).id == ""
     server.add_vm(VM_ID, NAME, template=True)
-    assert TemplateProvider().read(NAME, props | PLACE).id == NAME
+    result = TemplateProvider().read(NAME, props | PLACE)
+    assert (result.id, result.outs) == (NAME, props | PLACE)
+
+
+def test_read_finds_a_template_that_moved(server: Any, props: dict[str, Any]) -> None:
+    server.add_vm(VM_ID, NAME, template=True, node="pve2")
+    assert TemplateProvider().read(NAME, props | PLACE).outs == props | PLACE | {"node": "pve2"}
 
 
 def test_delete(server: Any, props: dict[str, Any]) -> None:
