@@ -73,10 +73,10 @@ def disks_hold_image(pools: Sequence[Pool], image: Image) -> Iterator[Problem]:
             yield Problem.at(f"pools[{index}].diskGib", pool.disk_gib, "disk-shrinks", expected)
 
 
-def cluster_memory(pools: Sequence[Pool]) -> Iterator[Problem]:
-    """Kubespray stops where a node has too little memory."""
+def cluster_memory(pools: Sequence[Pool], kubernetes: Kubernetes | None) -> Iterator[Problem]:
+    """Kubespray stops where a node has too little memory. Machines of storage pools are nodes, too."""
     for index, pool in enumerate(pools):
-        if pool.role in CLUSTER_ROLES and pool.memory_mib < CLUSTER_MEMORY_MIB:
+        if kubernetes and pool.memory_mib < CLUSTER_MEMORY_MIB:
             expected = f"must be at least {CLUSTER_MEMORY_MIB} for a {pool.role} pool"
             yield Problem.at(f"pools[{index}].memoryMib", pool.memory_mib, "memory-too-small", expected)
 

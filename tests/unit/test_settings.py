@@ -365,6 +365,12 @@ def test_services_need_a_cluster() -> None:
     }
 
 
+def test_a_cluster_has_the_machines_of_storage_pools_as_nodes() -> None:
+    small = {**STORAGE_POOL, "memoryMib": 1024}
+
+    assert list(problems_of({**VALID, "pools": [*VALID["pools"], small]})) == ["memory-too-small"]
+
+
 def test_every_service_has_an_address_of_the_range() -> None:
     outside = {"dnsAddress": "10.75.10.199", "ingressAddress": "10.75.10.240"}
 
