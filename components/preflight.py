@@ -1,8 +1,8 @@
 """`Preflight`: is the Proxmox VE cluster fit for what is about to be made?
 
 It runs before anything is made, and again when the pools change. All problems come in one message.
-Privileges are those of PVE 9 (https://pve.proxmox.com/pve-docs/pveum.1.html): a token with privilege
-separation starts with none, and the API's own refusals name one at a time.
+Privileges are those of Proxmox VE 9 (https://pve.proxmox.com/pve-docs/pveum.1.html), and older releases are refused:
+they know others. A token with privilege separation starts with none, and the API's own refusals name one at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from components.machines import places
 from components.proxmox import NODE_IS_AWAY, ApiError, api_errors, client
 from settings import Image, Network, Pool, Proxmox
 
+LEAST_RELEASE = 9
 VMS = "/vms"
 VM_PRIVILEGES = (
     "VM.Allocate",
@@ -34,7 +35,7 @@ VM_PRIVILEGES = (
     "VM.Config.Network",
     "VM.Config.Options",
     "VM.Console",  # Packer types the installer's boot line
-    "VM.GuestAgent.Audit",  # addresses; new in PVE 9, where VM.Monitor is gone
+    "VM.GuestAgent.Audit",  # addresses; new in Proxmox VE 9, where VM.Monitor is gone
     "VM.PowerMgmt",
 )
 IMAGE_CONTENT = {"packer": "iso", "cloud-image": "import"}
@@ -136,7 +137,11 @@ def check(props: dict[str, Any]) -> None:
     """
     try:
         api = client(props["endpoint"], props["apiToken"], props["insecure"])
-        problems = list(_privileges(api, props)) or [*_cluster(api, props["nodes"]), *_all_storages(api, props)]
+        problems = (
+            list(_release(api))
+            or list(_privileges(api, props))
+            or [*_cluster(api, props["nodes"]), *_all_storages(api, props)]
+        )
     except ApiError as error:
         problems = [_explain(error)]
     if problems:
@@ -154,6 +159,13 @@ def _explain(error: ApiError) -> str:
     if error.status == 401:
         return f"it does not accept the API token ({error}); set it with `pulumi config set --secret proxmoxApiToken`"
     return str(error)
+
+
+def _release(api: ProxmoxAPI) -> Iterator[str]:
+    with api_errors():
+        version: str = api.version.get()["version"]
+    if int(version.split(".")[0]) < LEAST_RELEASE:
+        yield f"it runs Proxmox VE {version}; {LEAST_RELEASE} or newer is needed, for the privileges that the token has"
 
 
 def _privileges(api: ProxmoxAPI, props: dict[str, Any]) -> Iterator[str]:

@@ -83,6 +83,14 @@ def test_backups_need_rights_of_their_own(proxmox: Any, props: dict[str, Any]) -
     ]
 
 
+def test_an_older_proxmox_is_refused_for_what_it_is(proxmox: Any, props: dict[str, Any]) -> None:
+    proxmox.version, proxmox.acl = "8.4.1", {}
+    with pytest.raises(PreflightError) as failure:
+        PreflightProvider().create(props)
+    (line,) = str(failure.value).splitlines()[1:]
+    assert "it runs Proxmox VE 8.4.1; 9 or newer is needed" in line
+
+
 def test_a_token_without_any_right(proxmox: Any, props: dict[str, Any]) -> None:
     proxmox.acl = {}
     with pytest.raises(PreflightError) as failure:
