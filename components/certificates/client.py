@@ -10,7 +10,7 @@
 
 1. an order for the names; the server answers with an authorization for each;
 2. those that are not valid yet bring a DNS-01 challenge: `publish` makes all their TXT records at once,
-   and takes them away when its block ends, however it ends;
+   and takes them away when its block ends, however it ends; it begins with what a killed run has left;
 3. the challenges are answered, and the server validates them in its own time;
 4. the order is finalized with a certificate request, and the chain is fetched.
 
@@ -40,7 +40,9 @@ CESSATION = 5
 """Reason of a revocation: the certificate is no longer used (RFC 5280, 5.3.1)."""
 
 Publish = Callable[[Mapping[str, Sequence[str]]], AbstractContextManager[None]]
-"""Makes TXT records, given as the values that each domain's `_acme-challenge` needs, for the time of a block."""
+"""Makes TXT records, given as the values that each domain's `_acme-challenge` needs, for the time of a block.
+
+One that is authorized already needs none, and may have one left from a run that was killed."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +186,13 @@ class Client(Session):
         with self.step(f"order for {listed}"):
             order, url = self._order(wanted)
             pending = self._challenges(order)
-        if pending:
-            records: dict[str, list[str]] = {}
+        records: dict[str, list[str]] = {name.removeprefix("*."): [] for name in wanted.names}
+        for challenge in pending:
+            records[challenge.domain].append(challenge.value)
+        with publish(records), self.step(f"validation of {listed}"):
             for challenge in pending:
-                records.setdefault(challenge.domain, []).append(challenge.value)
-            with publish(records), self.step(f"validation of {listed}"):
-                for challenge in pending:
-                    self.acme.answer_challenge(challenge.body, challenge.body.chall.response(self.key))
+                self.acme.answer_challenge(challenge.body, challenge.body.chall.response(self.key))
+            if pending:
                 self._wait_for_validation(order)
         with self.step(f"issuance for {listed}"):
             self._finalize(order, url, wanted)
