@@ -9,6 +9,7 @@ refresh `diff` finds it, and says it in a line of progress.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
@@ -93,8 +94,8 @@ class AcmeCertificateProvider(ResourceProvider):
         return ReadResult(id_, {**inputs, **{key: props[key] for key in OUTPUTS}, **known}, {**inputs, "issued": known})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Forget the certificate. Revokes it only when told to."""
-        if props["revokeOnDestroy"]:
+        """Forget the certificate. Revokes it only when told to, and not when it has expired: CAs refuse that."""
+        if props["revokeOnDestroy"] and datetime.now(UTC) < datetime.fromisoformat(props["notAfter"]):
             with _client(props) as client:
                 client.revoke(keys.Certificate(props["certificatePem"]))
 

@@ -126,6 +126,13 @@ def test_revocation_is_a_choice(powerdns: Server, acme: Pebble, registered: dict
     assert [acme.status(outputs["serial"]) for outputs in (kept, revoked)] == ["Valid", "Revoked"]
 
 
+def test_an_expired_certificate_is_not_revoked(powerdns: Server, acme: Pebble, registered: dict[str, Any]) -> None:
+    """Let's Encrypt refuses it: the resource could never be destroyed."""
+    outputs = issue(certificate(powerdns, registered, revokeOnDestroy=True))
+    CERTIFICATES.delete("", {**outputs, "notAfter": "2026-01-01T00:00:00Z"})
+    assert acme.status(outputs["serial"]) == "Valid"
+
+
 def test_a_ca_that_takes_its_time_and_refuses_nonces(powerdns: Server, acme: Pebble, tmp_path: Path) -> None:
     bad_day = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "2", "PEBBLE_WFE_NONCEREJECT": "50"}
     authority = Authority(acme.bundle.parent)
