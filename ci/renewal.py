@@ -52,8 +52,8 @@ def _is_renewal(change: Change) -> bool:
 
 
 def _inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program asks for, without what `check` adds."""
-    return {key: value for key, value in inputs.items() if key not in ("issued", "renew")}
+    """What the program asks for, without what `check` adds and what older states do not have."""
+    return {key: value for key, value in inputs.items() if key not in ("issued", "renew", "owner")}
 
 
 def _follows(change: Change) -> bool:

@@ -10,9 +10,12 @@
 
 1. an order for the names; the server answers with an authorization for each;
 2. those that are not valid yet bring a DNS-01 challenge: `publish` makes all their TXT records at once,
-   and takes them away when its block ends, however it ends;
+   and takes them away when its block ends, however it ends; it begins with what a killed run has left;
 3. the challenges are answered, and the server validates them in its own time;
 4. the order is finalized with a certificate request, and the chain is fetched.
+
+A CA may hand one order to all who ask for the same names with the same account while it is not finalized: Boulder
+does, whatever their keys. The first to finalize it gets the certificate, the others order again.
 """
 
 from __future__ import annotations
@@ -31,11 +34,15 @@ from components.certificates import keys
 from components.certificates.session import AcmeError, Session, registration, text
 from components.process import show
 
+ORDERS = 2
+"""Orders for one certificate, at most: one that others have finalized is over, so that the next is a new one."""
 CESSATION = 5
 """Reason of a revocation: the certificate is no longer used (RFC 5280, 5.3.1)."""
 
 Publish = Callable[[Mapping[str, Sequence[str]]], AbstractContextManager[None]]
-"""Makes TXT records, given as the values that each domain's `_acme-challenge` needs, for the time of a block."""
+"""Makes TXT records, given as the values that each domain's `_acme-challenge` needs, for the time of a block.
+
+One that is authorized already needs none, and may have one left from a run that was killed."""
 
 
 @dataclass(frozen=True)
@@ -139,20 +146,13 @@ class Client(Session):
             The chain, PEM, the certificate first.
         """
         listed = ", ".join(wanted.names)
-        with self.step(f"order for {listed}"):
-            order, url = self._order(wanted)
-            pending = self._challenges(order)
-        if pending:
-            records: dict[str, list[str]] = {}
-            for challenge in pending:
-                records.setdefault(challenge.domain, []).append(challenge.value)
-            with publish(records), self.step(f"validation of {listed}"):
-                for challenge in pending:
-                    self.acme.answer_challenge(challenge.body, challenge.body.chall.response(self.key))
-                self._wait_for_validation(order)
-        with self.step(f"issuance for {listed}"):
-            self._finalize(order, url, wanted)
-            return self._chain(self._wait_for_certificate(url), wanted.preferred_chain)
+        for _ in range(ORDERS):
+            if chain := self._issued(wanted, listed, publish):
+                return chain
+        raise AcmeError(
+            f"{self.directory}: issuance for {listed}: the certificate is for another key, {ORDERS} times: other runs "
+            "order the same names with this account at the same moment. Run again when they have ended."
+        )
 
     def renewal_window(self, certificate: keys.Certificate) -> tuple[datetime, datetime] | None:
         """When the CA suggests to renew (RFC 9773); None if it does not say."""
@@ -180,6 +180,24 @@ class Client(Session):
         return messages.ExternalAccountBinding.from_data(
             self.key.public_key(), external.key_id, external.hmac_key, self.acme.directory
         )
+
+    def _issued(self, wanted: Wanted, listed: str, publish: Publish) -> str | None:
+        """The chain; None if the order has become another run's certificate."""
+        with self.step(f"order for {listed}"):
+            order, url = self._order(wanted)
+            pending = self._challenges(order)
+        records: dict[str, list[str]] = {name.removeprefix("*."): [] for name in wanted.names}
+        for challenge in pending:
+            records[challenge.domain].append(challenge.value)
+        with publish(records), self.step(f"validation of {listed}"):
+            for challenge in pending:
+                self.acme.answer_challenge(challenge.body, challenge.body.chall.response(self.key))
+            if pending:
+                self._wait_for_validation(order)
+        with self.step(f"issuance for {listed}"):
+            self._finalize(order, url, wanted)
+            chain = self._chain(self._wait_for_certificate(url), wanted.preferred_chain)
+            return chain if keys.Certificate(chain).is_of(wanted.private_key) else None
 
     def _order(self, wanted: Wanted) -> tuple[messages.Order, str]:
         """The new order and its URL."""
@@ -241,7 +259,7 @@ class Client(Session):
             except messages.Error as problem:
                 if problem.code != "orderNotReady":
                     raise
-            # Not yet, or no longer: it had been sent, and the answer was lost.
+            # Not yet, or no longer: it had been sent, and the answer was lost, or another run has the same order.
             if self._order_at(url).status not in (messages.STATUS_PENDING, messages.STATUS_READY):
                 return
             wait()

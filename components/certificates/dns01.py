@@ -60,17 +60,22 @@ class Dns01:
     def published(self, values: Mapping[str, Sequence[str]]) -> Iterator[None]:
         """Show TXT values at the `_acme-challenge` of each domain, for the time of the block.
 
-        Returns once every authoritative server shows all of them. They are removed however the block ends.
+        Returns once every authoritative server shows all of them. They are removed however the block ends. What
+        killed orders have left in the zones goes first, in those of domains without values too.
 
         Raises:
             DnsError: a domain is not on this PowerDNS, its zone is not delegated to it, or a server does not
                 show the records in time.
             PowerDnsError: a call of the API failed.
         """
+        held = {domain: self._held_zone(domain) for domain in values}
+        for zone in set(filter(None, held.values())):
+            self._remove_left_behind(zone)
         by_zone: dict[str, dict[str, Sequence[str]]] = {}
         for domain, wanted in values.items():
-            zone = self._zone(domain)
-            by_zone.setdefault(zone, {})[f"_acme-challenge.{normalise(domain)}"] = wanted
+            if wanted:
+                zone = self._zone(domain, held[domain])
+                by_zone.setdefault(zone, {})[f"_acme-challenge.{normalise(domain)}"] = wanted
         servers = {zone: self._servers or self._resolvers.servers_of(zone) for zone in by_zone}
         try:
             for zone, records in by_zone.items():
@@ -82,9 +87,10 @@ class Dns01:
             for zone, records in by_zone.items():
                 self._clean_up(zone, records)
 
-    def _zone(self, domain: str) -> str:
+    def _zone(self, domain: str, zone: str | None) -> str:
         """The zone of a domain, which must be this server's for all the world."""
-        zone = self._held_zone(domain)
+        if zone is None:
+            raise DnsError(f"This PowerDNS has no zone that holds {domain}: declare it before its certificate.")
         seen = self._resolvers.zone_of(normalise(domain))
         if len(seen) > len(zone):
             raise DnsError(
@@ -103,7 +109,7 @@ class Dns01:
             )
         return zone
 
-    def _held_zone(self, domain: str) -> str:
+    def _held_zone(self, domain: str) -> str | None:
         """The closest zone that this server has."""
         name = normalise(domain)
         while name:
@@ -117,7 +123,7 @@ class Dns01:
             if found:
                 return name
             name = name.partition(".")[2]
-        raise DnsError(f"This PowerDNS has no zone that holds {domain}: declare it before its certificate.")
+        return None
 
     def _delegation(self, zone: str, hosts: Iterable[str]) -> str:
         """The records that the parent needs, with the addresses of servers that are in the zone itself."""
@@ -130,26 +136,34 @@ class Dns01:
     def _publish(self, zone: str, records: Records) -> None:
         now = int(time.time())
         with _CHANGING:
-            self._remove(zone, self._left_behind(zone, now))
             notes = [f"{now} {name} {value}" for name, values in records.items() for value in values]
             self._notes[zone] = notes
             self._api.set_metadata(zone, self._kind, notes)
             self._add(zone, records)
         self._api.announce(zone)
 
-    def _left_behind(self, zone: str, now: int) -> dict[str, list[str]]:
-        """What orders have published that were killed."""
-        found: dict[str, list[str]] = {}
+    def _remove_left_behind(self, zone: str) -> None:
+        """Remove what killed orders have published; each note goes after its records, should this be killed too."""
+        with _CHANGING:
+            left = self._left_behind(zone)
+            for kind, records in left.items():
+                self._remove(zone, records)
+                self._api.set_metadata(zone, kind, ())
+        if left:
+            self._api.announce(zone)
+
+    def _left_behind(self, zone: str) -> dict[str, dict[str, list[str]]]:
+        """Records of killed orders, by the kind of their note: this owner's, and any other's of long ago."""
+        found: dict[str, dict[str, list[str]]] = {}
+        long_ago = time.time() - STALE
         for kind, notes in self._api.metadata(zone).items():
             if not kind.startswith(METADATA):
                 continue
             parts = [note.split() for note in notes]
-            if kind != self._kind and any(int(since) > now - STALE for since, _, _ in parts):
-                continue
-            for _, name, value in parts:
-                found.setdefault(name, []).append(value)
-            if kind != self._kind:
-                self._api.set_metadata(zone, kind, ())
+            if kind == self._kind or all(int(since) <= long_ago for since, _, _ in parts):
+                records = found.setdefault(kind, {})
+                for _, name, value in parts:
+                    records.setdefault(name, []).append(value)
         return found
 
     def _is_mine(self, zone: str) -> bool:

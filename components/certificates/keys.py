@@ -104,6 +104,10 @@ class Certificate:
     def not_after(self) -> datetime:
         return self.leaf.not_valid_after_utc
 
+    def is_of(self, private_key: str) -> bool:
+        """Whether it certifies a private key, PEM."""
+        return self.leaf.public_key() == load(private_key).public_key()
+
     @property
     def renewal_id(self) -> str:
         """What the CA calls it when asked for renewal information (RFC 9773, 4.1)."""

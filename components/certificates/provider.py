@@ -9,6 +9,7 @@ refresh `diff` finds it, and says it in a line of progress.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
@@ -28,7 +29,7 @@ from components.process import show
 ACCOUNT = ("accountUrl", "accountKey")
 CONTENT = ("directory", "names", "keyType", "profile", "preferredChain")
 """A change of these needs another certificate."""
-INPUTS = (
+COMPARED = (
     *CONNECTION,
     *ACCOUNT,
     *CONTENT,
@@ -38,6 +39,9 @@ INPUTS = (
     "renewDays",
     "revokeOnDestroy",
 )
+"""A change of these is an update."""
+INPUTS = (*COMPARED, "owner")
+"""`owner` tells whose TXT records are whose. It is no change by itself, and older states do not have it."""
 FACTS = ("notBefore", "notAfter", "renewalWindowStart", "renewalWindowEnd")
 OUTPUTS = ("certificatePem", "chainPem", "privateKeyPem", "serial", *FACTS)
 
@@ -59,7 +63,7 @@ class AcmeCertificateProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         # An account that is about to change is unknown in a preview, and most often stays what it is.
-        known = [key for key in INPUTS if key in CONTENT or not contains_unknowns(news[key])]
+        known = [key for key in COMPARED if key in CONTENT or not contains_unknowns(news[key])]
         changed = any(olds.get(key) != news[key] for key in known)
         due = renewal.reason(olds, news["renewDays"])
         if due and not news.get("renew"):
@@ -90,8 +94,8 @@ class AcmeCertificateProvider(ResourceProvider):
         return ReadResult(id_, {**inputs, **{key: props[key] for key in OUTPUTS}, **known}, {**inputs, "issued": known})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Forget the certificate. Revokes it only when told to."""
-        if props["revokeOnDestroy"]:
+        """Forget the certificate. Revokes it only when told to, and not when it has expired: CAs refuse that."""
+        if props["revokeOnDestroy"] and datetime.now(UTC) < datetime.fromisoformat(props["notAfter"]):
             with _client(props) as client:
                 client.revoke(keys.Certificate(props["certificatePem"]))
 
@@ -109,7 +113,7 @@ def _renewal(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
 
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
+    return {key: props[key] for key in INPUTS if key in props}
 
 
 def _client(props: Mapping[str, Any]) -> Client:
@@ -132,7 +136,7 @@ def _issued(props: Mapping[str, Any], olds: Mapping[str, Any] | None) -> dict[st
     wanted = Wanted(props["names"], key, props["profile"], props["preferredChain"], replaces)
     with powerdns_client(props) as api, _client(props) as client:
         resolvers, servers = (list(map(Server.parse, props[name])) for name in ("resolvers", "servers"))
-        dns01 = Dns01(api, _owner(props), Resolvers(resolvers), servers)
+        dns01 = Dns01(api, props["owner"], Resolvers(resolvers), servers)
         certificate = keys.Certificate(client.issue(wanted, dns01.published))
         window = _window(client, certificate)
     return {
@@ -152,8 +156,3 @@ def _window(client: Client, certificate: keys.Certificate) -> renewal.Window | N
     except AcmeError as error:
         show(f"acme: the renewal window is fetched by the next refresh: {error}")
         return None
-
-
-def _owner(props: Mapping[str, Any]) -> str:
-    """What is the same when a run that was cut short is repeated."""
-    return " ".join([props["directory"], props["keyType"], props["profile"], *props["names"]])

@@ -103,6 +103,7 @@ class AcmeCertificate(Resource, module="certificates", name="AcmeCertificate"):
             "servers": list(args.servers),
             "renewDays": args.renew_days,
             "revokeOnDestroy": args.revoke_on_destroy,
+            "owner": f"{pulumi.get_project()}.{pulumi.get_stack()}.{name}",
             # Only known once it is issued; an output has to be declared.
             **dict.fromkeys(CERTIFICATE_OUTPUTS),
         }

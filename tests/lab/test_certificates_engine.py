@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -75,12 +76,25 @@ def project(tmp_path: Path, powerdns: Server, acme: Pebble, monkeypatch: pytest.
 
 
 def test_life(project: Project, powerdns: Server, acme: Pebble) -> None:
-    """Two resources from nothing, an account that changes, a renewal that says why, and the end."""
+    """Two resources from nothing, a state of before `owner`, an account that changes, a renewal, and the end."""
     assert "+ 3 to create" in project.pulumi("preview")
     printed = project.pulumi("up", "--yes", "--skip-preview")
     first = project.outputs()
     assert first["chain"].startswith(first["certificate"])
     project.pulumi("preview", "--expect-no-changes")
+
+    older = project.folder / "older.json"
+    project.pulumi("stack", "export", "--file", str(older))
+    state = json.loads(older.read_text())
+    for resource in state["deployment"]["resources"]:
+        for side in ("inputs", "outputs"):
+            resource.get(side, {}).pop("owner", None)
+    older.write_text(json.dumps(state))
+    project.pulumi("stack", "import", "--file", str(older))
+    for _ in range(2):
+        project.pulumi("preview", "--expect-no-changes")
+        project.pulumi("refresh", "--yes", "--skip-preview")
+    assert "3 unchanged" in project.pulumi("up", "--yes", "--skip-preview")
 
     # The account is unknown until it has changed; its certificate stays.
     project.pulumi("config", "set", "email", "platform@ef-fr.dev")

@@ -42,6 +42,7 @@ def certificate(powerdns: Server, registered: dict[str, Any], *names: str, **oth
         "servers": [server],
         "renewDays": 30.0,
         "revokeOnDestroy": False,
+        "owner": "tests",
         **others,
     }
 

@@ -8,7 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,9 +20,10 @@ from components.certificates.lookup import DnsError, Resolvers, Server
 from components.certificates.provider import AcmeCertificateProvider
 from components.certificates.session import AcmeError
 from components.powerdns.client import PowerDns
+from lab.authority import Authority
 from tests.unit.certificates.conftest import txt
 from tests.unit.certificates.inputs import certificate, issue, register
-from tests.unit.certificates.servers import pebble, worker_host
+from tests.unit.certificates.servers import Pebble, pebble, worker_host
 from tests.unit.powerdns.server import DNS_PORT, KEY, running
 from tests.unit.powerdns.server import Server as PowerDnsServer
 
@@ -74,7 +78,7 @@ def test_a_validation_that_fails(
 def test_a_zone_that_is_not_on_this_server(powerdns: PowerDnsServer) -> None:
     with (
         pytest.raises(DnsError, match=r"no zone that holds example\.org"),
-        dns01(powerdns).published({"example.org": []}),
+        dns01(powerdns).published({"example.org": ["one"]}),
     ):
         pass
 
@@ -115,7 +119,7 @@ def test_a_name_in_a_zone_of_its_own(powerdns: PowerDnsServer, elsewhere: PowerD
         pytest.raises(
             DnsError, match=r"a\.lille\.ef-fr\.dev is in lille\.ef-fr\.dev\., .*this PowerDNS has only ef-fr"
         ),
-        dns01(powerdns, seen_at=elsewhere).published({"a.lille.ef-fr.dev": []}),
+        dns01(powerdns, seen_at=elsewhere).published({"a.lille.ef-fr.dev": ["one"]}),
     ):
         pass
 
@@ -159,21 +163,56 @@ def test_a_secondary_is_told(powerdns: PowerDnsServer, elsewhere: PowerDnsServer
         assert txt(elsewhere) == {NAME: ['"one"', '"two"']}
 
 
+@contextmanager
+def creating(props: dict[str, Any], before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Create a certificate in a process of its own, which is killed when the block ends."""
+    code = (
+        f"from {AcmeCertificateProvider.__module__} import *\n{before}\nAcmeCertificateProvider().create(eval(input()))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write(f"{props!r}\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
 def test_a_killed_run_leaves_nothing_after_the_next(powerdns: PowerDnsServer, registered: dict[str, Any]) -> None:
     """The first waits for a server that never answers, and is killed meanwhile."""
     props = certificate(powerdns, registered)
-    waiting = {**props, "servers": [f"{worker_host(9)}:{DNS_PORT}"]}
-    code = f"from {AcmeCertificateProvider.__module__} import *; AcmeCertificateProvider().create(eval(input()))"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        process.stdin.write(f"{waiting!r}\n")
-        process.stdin.flush()
+    with creating({**props, "servers": [f"{worker_host(9)}:{DNS_PORT}"]}):
         deadline = time.monotonic() + 20
         while not txt(powerdns) and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
     assert len(txt(powerdns)[NAME]) == 2
     issue(props)
+    assert txt(powerdns) == {}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_run_killed_after_validation_leaves_nothing_after_the_next(
+    powerdns: PowerDnsServer, acme: Pebble, tmp_path: Path
+) -> None:
+    """The next has nothing to validate, and so publishes nothing: it would not see the records at its servers."""
+    reuse, authority = {"PEBBLE_AUTHZREUSE": "100"}, Authority(acme.bundle.parent)
+    with pebble(tmp_path, worker_host(3), powerdns, authority=authority, environment=reuse) as server:
+        props = certificate(powerdns, register(server))
+        with creating(props, "import os; Dns01._clean_up = lambda *_: os.kill(os.getpid(), 9)") as process:
+            assert process.wait(20) == -signal.SIGKILL
+        assert len(txt(powerdns)[NAME]) == 2
+        issue({**props, "servers": [f"{worker_host(9)}:{DNS_PORT}"]})
+    assert txt(powerdns) == {}
+
+
+def test_a_domain_without_values_is_cleaned_up_too(powerdns: PowerDnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is asked of it: its zone may be on other servers by now."""
+    with monkeypatch.context() as killed, dns01(powerdns).published({"a.ef-fr.io": ["left"]}):
+        killed.setattr(Dns01, "_clean_up", Mock())
+    assert txt(powerdns) == {"_acme-challenge.a.ef-fr.io.": ['"left"']}
+    with dns01(powerdns).published({**VALUES, "a.ef-fr.io": [], "example.org": []}):
+        assert txt(powerdns) == {NAME: ['"one"', '"two"']}
     assert txt(powerdns) == {}
 
 
@@ -207,6 +246,21 @@ def test_what_others_have_left_long_ago_is_removed(powerdns: PowerDnsServer) -> 
     assert txt(powerdns) == {NAME: ['"alive"']}
     powerdns.set("ef-fr.dev.", NAME, "TXT")
     powerdns.call("DELETE", f"/zones/ef-fr.dev./metadata/{METADATA}ALIVE")
+
+
+def test_a_note_outlives_its_records(powerdns: PowerDnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed while it removes what another has left leaves that to the next one."""
+    powerdns.set("ef-fr.dev.", NAME, "TXT", '"dead"')
+    note = {"metadata": [f"{int(time.time()) - STALE - 1} {NAME} dead"]}
+    powerdns.call("PUT", f"/zones/ef-fr.dev./metadata/{METADATA}DEAD", note)
+    with monkeypatch.context() as killed:
+        killed.setattr(PowerDns, "patch", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt), dns01(powerdns).published(VALUES):
+            pass
+    assert txt(powerdns) == {NAME: ['"dead"']}
+    with dns01(powerdns).published(VALUES):
+        pass
+    assert txt(powerdns) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from components.certificates import keys
+from components.certificates.dns01 import Dns01
 from components.certificates.session import AcmeError
 from lab.authority import Authority
 from tests.unit.certificates.inputs import CERTIFICATES, certificate, issue, register
@@ -79,13 +80,30 @@ def test_a_profile(powerdns: Server, registered: dict[str, Any]) -> None:
 
 def test_two_certificates_of_one_name_at_the_same_time(powerdns: Server, registered: dict[str, Any]) -> None:
     powerdns.set("ef-fr.dev.", "_acme-challenge.ef-fr.dev.", "TXT", '"of somebody else"', ttl=77)
-    inputs = [certificate(powerdns, registered, keyType=kind) for kind in ("EC256", "EC384", "RSA2048")]
+    kinds = ("EC256", "EC384", "RSA2048")
+    inputs = [certificate(powerdns, registered, keyType=kind, owner=f"tiny.dev.{kind}") for kind in kinds]
     with ThreadPoolExecutor(3) as pool:
         serials = {outputs["serial"] for outputs in pool.map(issue, inputs)}
     assert len(serials) == 3
     [rrset] = powerdns.query("_acme-challenge.ef-fr.dev", "TXT")
     assert (rrset.ttl, [rdata.to_text() for rdata in rrset]) == (77, ['"of somebody else"'])
     powerdns.set("ef-fr.dev.", "_acme-challenge.ef-fr.dev.", "TXT")
+
+
+def test_a_certificate_that_is_alike_does_not_disturb(
+    powerdns: Server, registered: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another resource with the same names, key type and profile goes all its way while the records are there."""
+    others, wait = [certificate(powerdns, registered, owner="tiny.dev.other")], Dns01._wait
+
+    def wait_for_the_other(*arguments: Any) -> None:
+        wait(*arguments)
+        if others:
+            assert issue(others.pop())["serial"]
+
+    monkeypatch.setattr(Dns01, "_wait", wait_for_the_other)
+    assert issue(certificate(powerdns, registered, owner="tiny.dev.one"))["serial"]
+    assert not others
 
 
 def test_the_reason_of_the_ca(powerdns: Server, registered: dict[str, Any]) -> None:
@@ -106,6 +124,13 @@ def test_revocation_is_a_choice(powerdns: Server, acme: Pebble, registered: dict
     for outputs in (kept, revoked, revoked):
         CERTIFICATES.delete("", outputs)
     assert [acme.status(outputs["serial"]) for outputs in (kept, revoked)] == ["Valid", "Revoked"]
+
+
+def test_an_expired_certificate_is_not_revoked(powerdns: Server, acme: Pebble, registered: dict[str, Any]) -> None:
+    """Let's Encrypt refuses it: the resource could never be destroyed."""
+    outputs = issue(certificate(powerdns, registered, revokeOnDestroy=True))
+    CERTIFICATES.delete("", {**outputs, "notAfter": "2026-01-01T00:00:00Z"})
+    assert acme.status(outputs["serial"]) == "Valid"
 
 
 def test_a_ca_that_takes_its_time_and_refuses_nonces(powerdns: Server, acme: Pebble, tmp_path: Path) -> None:

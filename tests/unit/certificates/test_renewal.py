@@ -117,6 +117,21 @@ def test_another_connection_sends_nothing(powerdns: Server, registered: dict[str
     assert updated(olds, checked) == {**olds, **others}
 
 
+def test_another_owner_of_the_records_is_no_change(powerdns: Server, registered: dict[str, Any]) -> None:
+    """A resource is given another name, or its state is older than that input."""
+    props = certificate(powerdns, registered)
+    first = issue(props)
+    older = {key: value for key, value in first.items() if key != "owner"}
+    for olds in (older, {**first, "owner": "another"}):
+        inputs, outputs = refreshed(olds)
+        assert outputs == olds
+        checked = CERTIFICATES.check(inputs, props).inputs
+        assert checked == {**inputs, "owner": props["owner"]}
+        assert not CERTIFICATES.diff("", outputs, checked).changes
+        assert not CERTIFICATES.diff("", outputs, inputs).changes
+        assert updated(outputs, {**checked, "renewDays": 20}) == {**first, "renewDays": 20}
+
+
 def test_a_ca_that_is_down_does_not_stop_a_refresh(
     powerdns: Server, registered: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_an_account_and_its_certificate() -> None:
     assert account.keys() - {"__provider"} == set(account_provider.INPUTS)
     assert certificate.keys() - {"__provider"} == set(provider.INPUTS)
     assert (certificate["accountUrl"], certificate["accountKey"]) == (f"{DIRECTORY}/1", mocks.key)
+    assert certificate["owner"] == "oss-nextgen.paris.tls"
     for checked in (
         account_provider.AcmeAccountProvider().check({}, account),
         provider.AcmeCertificateProvider().check({}, certificate),

@@ -14,7 +14,9 @@ from ci.scrub import MASK
 from tests.unit.ci.steps import step
 
 NAMES = {"names": ["ef-fr.dev"], "renewDays": 30}
-DUE = step("update", nouns.CERTIFICATE, "tls", NAMES, {**NAMES, "issued": {}, "renew": "9 days remain"})
+DUE = step(
+    "update", nouns.CERTIFICATE, "tls", NAMES, {**NAMES, "issued": {}, "renew": "9 days remain", "owner": "p.s.tls"}
+)
 SECRET_TYPE, RELEASE_TYPE = "kubernetes:core/v1:Secret", "kubernetes:helm.sh/v3:Release"
 TSIG_KEY = "pulumi-python:dynamic/powerdns:TsigKey"
 SECRET = {"type": "kubernetes.io/tls", "metadata": {"name": "tls", "namespace": "dns"}}
