@@ -20,6 +20,7 @@ TOOLS = CACHE / "tools"
 
 SITES = ("paris", "toulouse", "marseille", "lille", "backup")
 PROXMOX_PORT = 8006
+WEBHOOK_PORT = 9443
 SSH_PORT = 2222
 """Of every guest: a port that any user may bind."""
 SERVICE_PORTS = {"httpPort": 8080, "httpsPort": 8443, "dnsPort": 5300, "dnsApiPort": 8444}
@@ -134,6 +135,11 @@ class Site:
     def runner(self) -> IPv4Address:
         """Address that Packer's HTTP server binds on the runner."""
         return self._subnet(0)[2]
+
+    @property
+    def webhook(self) -> IPv4Address:
+        """Address at which the lab's controllers answer for a webhook of a played pod."""
+        return self._subnet(0)[3]
 
     def external(self, index: int) -> IPv4Address:
         """Address of the server that plays an external service, by its place in the stack file."""

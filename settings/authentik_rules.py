@@ -46,6 +46,9 @@ def ldap_address(services: Services | None, network: Network) -> Iterator[Proble
     if address not in network.load_balancers:
         expected = f"must be in network.loadBalancers, {network.load_balancers}"
         yield Problem.at(path, address, "ldap-outside-range", expected)
+    elif address not in services.reserved:
+        expected = f"must be one of {services.reserved}, which are kept for the platform (from dnsAddress on)"
+        yield Problem.at(path, address, "ldap-not-reserved", expected)
     for key, other in (("dnsAddress", services.dns_address), ("ingressAddress", services.ingress_address)):
         if address == other:
             yield Problem.at(path, address, "ldap-address-taken", f"must not be services.{key}")

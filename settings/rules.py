@@ -150,6 +150,10 @@ def service_addresses(services: Services | None, network: Network) -> Iterator[P
         if address not in network.load_balancers:
             expected = f"must be in network.loadBalancers, {network.load_balancers}"
             yield Problem.at(f"services.{key}", address, "service-outside-range", expected)
+    ingress = services.ingress_address
+    if ingress in network.load_balancers and ingress not in services.reserved:
+        expected = f"must be one of {services.reserved}, which are kept for the platform (from dnsAddress on)"
+        yield Problem.at("services.ingressAddress", ingress, "ingress-not-reserved", expected)
     if services.dns_address == services.ingress_address:
         expected = "must not be services.dnsAddress"
         yield Problem.at("services.ingressAddress", services.ingress_address, "same-service-address", expected)

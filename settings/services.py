@@ -20,7 +20,10 @@ from settings.fields import (
     Resolver,
     refuse,
 )
-from settings.models import Model
+from settings.models import AddressRange, Model
+
+RESERVED = 8
+"""Addresses that are kept for the platform's own services, from the one that never changes on."""
 
 
 class Chart(Model):
@@ -45,11 +48,12 @@ class Services(Model):
     """Where the cluster's services are reached from outside."""
 
     ingress_address: Address
-    """Of HTTP and HTTPS, one of `network.loadBalancers`."""
+    """Of HTTP and HTTPS, one of the eight addresses from `dnsAddress` on."""
     dns_address: Address
-    """Of DNS and its API, one of `network.loadBalancers`. Other sites delegate to it: it never changes."""
+    """Of DNS and its API, one of `network.loadBalancers`. Other sites delegate to it: it never changes. The eight
+    addresses from it on are kept for the platform."""
     ldap_address: Address | None = None
-    """Of LDAP, one of `network.loadBalancers`; absent: only the cluster's own pods reach it."""
+    """Of LDAP, one of the eight addresses from `dnsAddress` on; absent: only the cluster's own pods reach it."""
     http_port: Port = 80
     https_port: Port = 443
     dns_port: Port = 53
@@ -66,10 +70,10 @@ class Services(Model):
     """Networks that may use the DNS API, beside the site's own: operators' and runners'."""
 
     @property
-    def addresses(self) -> frozenset[IPv4Address]:
-        """Those of `network.loadBalancers` that are given to these services, and to nobody else."""
-        asked = (self.dns_address, self.ingress_address, self.ldap_address)
-        return frozenset(address for address in asked if address is not None)
+    def reserved(self) -> AddressRange:
+        """Those of `network.loadBalancers` that are kept for these services, whether one has them or not."""
+        last = int(self.dns_address) + RESERVED - 1
+        return AddressRange(first=self.dns_address, last=IPv4Address(min(last, 2**32 - 1)))
 
 
 class Acme(Model):

@@ -65,7 +65,7 @@ class Socle(pulumi.ComponentResource):
                 charts.metallb,
                 self.namespaces.metallb,
                 settings.network.load_balancers,
-                services.addresses,
+                services.reserved,
                 ADDRESSED_NAMESPACES,
             ),
             self._child,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 import pulumi
 from pulumi_kubernetes import apiextensions, meta
@@ -23,8 +22,8 @@ class MetalLbArgs:
     namespace: pulumi.Input[str]
     addresses: AddressRange
     """All that it may give away."""
-    reserved: Collection[IPv4Address]
-    """Given only to a service of the owners that asks for them."""
+    reserved: AddressRange
+    """Begins within them. Given only to a service of the owners that asks for one."""
     owners: Sequence[str]
     """Namespaces. Whoever may make a Service elsewhere on the cluster gets none of them."""
 
@@ -34,7 +33,8 @@ class MetalLb(pulumi.ComponentResource):
 
     A service that wants an address must wait for the whole component: nothing that it could use as an
     input comes from the pools. The reserved addresses are a pool of their own, so that no other service is given one
-    while its owner is replaced.
+    while its owner is replaced. All of them, used or not: MetalLB refuses a pool that overlaps with another at any
+    moment, so that two pools could never trade an address.
     """
 
     def __init__(self, name: str, args: MetalLbArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -44,9 +44,10 @@ class MetalLb(pulumi.ComponentResource):
         self._opts = pulumi.ResourceOptions(parent=self, depends_on=[installed])
         self._namespace = args.namespace
         owned = {"autoAssign": False, "serviceAllocation": {"namespaces": list(args.owners)}}
+        last = min(args.reserved.last, args.addresses.last)
         pools: dict[str, dict[str, object]] = {
-            "platform": {"addresses": [f"{address}/32" for address in sorted(args.reserved)], **owned},
-            "shared": {"addresses": without(args.addresses, args.reserved), "autoAssign": True},
+            "platform": {"addresses": [f"{args.reserved.first}-{last}"], **owned},
+            "shared": {"addresses": _without(args.addresses, args.reserved), "autoAssign": True},
         }
         pools = {pool: spec for pool, spec in pools.items() if spec["addresses"]}
         for pool, spec in pools.items():
@@ -65,13 +66,8 @@ class MetalLb(pulumi.ComponentResource):
         )
 
 
-def without(addresses: AddressRange, reserved: Collection[IPv4Address]) -> list[str]:
+def _without(addresses: AddressRange, reserved: AddressRange) -> list[str]:
     """What is left of a range, as `first-last` ranges."""
-    ranges, first = [], addresses.first
-    for address in sorted(address for address in reserved if address in addresses):
-        if first < address:
-            ranges.append(AddressRange(first=first, last=address - 1))
-        first = address + 1
-    if first <= addresses.last:
-        ranges.append(AddressRange(first=first, last=addresses.last))
-    return [str(each) for each in ranges]
+    before, after = min(addresses.last, reserved.first - 1), max(addresses.first, reserved.last + 1)
+    ends = (addresses.first, before), (after, addresses.last)
+    return [f"{first}-{last}" for first, last in ends if first <= last]

@@ -14,11 +14,12 @@ from lab.controllers.config import Config, ConfigError
 from lab.controllers.dataplane import DataPlane
 from lab.controllers.longhorn import LonghornManager
 from lab.controllers.metallb import MetalLb
+from lab.controllers.pools_webhook import PoolsWebhook
 from lab.controllers.powerdns import PowerDns
 from lab.controllers.volumes import LonghornDriver
 from lab.controllers.webhooks import Webhooks
 
-CONTROLLERS = (Webhooks, MetalLb, LonghornManager, LonghornDriver, PowerDns, DataPlane)
+CONTROLLERS = (Webhooks, MetalLb, PoolsWebhook, LonghornManager, LonghornDriver, PowerDns, DataPlane)
 
 
 def main() -> int:

@@ -145,6 +145,26 @@ class Allocator:
         raise Refused(f'no available IPs in pool "{claim.pool}"' if claim.pool else "no available IPs")
 
 
+def check_pools(items: Sequence[Object]) -> None:
+    """What MetalLB asks of all IPAddressPools together.
+
+    Raises:
+        Refused: one cannot be read, or has addresses of another.
+    """
+    taken: list[IPv4Network] = []
+    for item in items:
+        name = item["metadata"]["name"]
+        try:
+            networks = [network for text in item["spec"]["addresses"] for network in _networks(text)]
+        except Refused as refusal:
+            raise Refused(f"parsing address pool {name}: {refusal}") from None
+        for network in networks:
+            other = next(filter(network.overlaps, taken), None)
+            if other:
+                raise Refused(f'CIDR "{network}" in pool "{name}" overlaps with already defined CIDR "{other}"')
+            taken.append(network)
+
+
 def _networks(text: str) -> Iterator[IPv4Network]:
     """Networks of `first-last` or of a CIDR."""
     try:

@@ -40,6 +40,13 @@ class Ingress(_Model):
     https_port: int = Field(ge=1, le=65535)
 
 
+class Webhook(_Model):
+    """Where the lab answers the API server for a webhook of a played pod."""
+
+    address: IPv4Address
+    port: int = Field(ge=1, le=65535)
+
+
 class Config(_Model):
     """The controllers of one site."""
 
@@ -52,6 +59,7 @@ class Config(_Model):
     """The lab's addresses for LoadBalancer services: others are never given, for nothing may be bound there."""
     dns: Dns
     ingress: Ingress
+    webhook: Webhook
     tools: tuple[Path, ...] = ()
     """Folders that go on the PATH of what the controllers start."""
     ca_bundle: Path

@@ -16,7 +16,7 @@ import requests
 from lab.authority import Authority
 from lab.configuration import stack_values
 from lab.files import write_private
-from lab.layout import PROXMOX_PORT, REPOSITORY, SERVICE_PORTS, SSH_PORT, Lab, Site
+from lab.layout import PROXMOX_PORT, REPOSITORY, SERVICE_PORTS, SSH_PORT, WEBHOOK_PORT, Lab, Site
 from lab.plugins import PLUGINS
 from lab.services import external, network
 from lab.services.supervisor import Service
@@ -150,6 +150,7 @@ def write_controllers_config(site: Site, tools: list[Path]) -> None:
             "httpPort": SERVICE_PORTS["httpPort"],
             "httpsPort": SERVICE_PORTS["httpsPort"],
         },
+        "webhook": {"address": str(site.webhook), "port": WEBHOOK_PORT},
         "tools": [str(path) for path in tools],
         "caBundle": str(Authority(site.lab.home).bundle),
         "routes": external.routes(site),

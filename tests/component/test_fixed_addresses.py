@@ -17,4 +17,4 @@ def test_no_other_namespace_gets_them(mocks: Mocks, monkeypatch: pytest.MonkeyPa
     addressed |= {release["namespace"] for name, release in mocks.of("Release").items() if name == "nginx-ingress"}
     pool = mocks.of("IPAddressPool")["metallb-platform"]["spec"]
     assert {*pool["serviceAllocation"]["namespaces"]} == addressed
-    assert pool["addresses"] == ["10.75.10.200/32", "10.75.10.201/32", "10.75.10.202/32"]
+    assert pool["addresses"] == ["10.75.10.200-10.75.10.207"]

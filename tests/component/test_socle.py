@@ -137,26 +137,53 @@ def test_a_release_is_the_pinned_chart_in_its_namespace(mocks: Mocks) -> None:
     )
 
 
-def test_metallb_keeps_the_reserved_addresses_for_who_asks(mocks: Mocks) -> None:
-    addresses = AddressRange(first=IPv4Address("10.75.10.200"), last=IPv4Address("10.75.10.239"))
-    args = MetalLbArgs(CHARTS.metallb, "metallb-system", addresses, [INGRESS, DNS], ["powerdns"])
+def pools(mocks: Mocks, services: Services, last: str = "10.75.10.239") -> dict[str, Any]:
+    """What MetalLB is told to give away."""
+    mocks.made.clear()
+    addresses = AddressRange(first=IPv4Address("10.75.10.200"), last=IPv4Address(last))
+    args = MetalLbArgs(CHARTS.metallb, "metallb-system", addresses, services.reserved, ["powerdns"])
     declare(lambda: MetalLb("metallb", args).urn)
-    assert {name: inputs["spec"] for name, inputs in mocks.of("IPAddressPool").items()} == {
-        "metallb-platform": {
-            "addresses": ["10.75.10.200/32", "10.75.10.201/32"],
+    return {name.removeprefix("metallb-"): inputs["spec"] for name, inputs in mocks.of("IPAddressPool").items()}
+
+
+def test_metallb_keeps_the_reserved_addresses_for_who_asks(mocks: Mocks) -> None:
+    assert pools(mocks, PUBLISHED) == {
+        "platform": {
+            "addresses": ["10.75.10.200-10.75.10.207"],
             "autoAssign": False,
             "serviceAllocation": {"namespaces": ["powerdns"]},
         },
-        "metallb-shared": {"addresses": ["10.75.10.202-10.75.10.239"], "autoAssign": True},
+        "shared": {"addresses": ["10.75.10.208-10.75.10.239"], "autoAssign": True},
     }
     (advertisement,) = mocks.of("L2Advertisement").values()
     assert advertisement["spec"] == {"ipAddressPools": ["platform", "shared"]}
 
 
-def test_metallb_declares_no_empty_pool(mocks: Mocks) -> None:
-    args = MetalLbArgs(CHARTS.metallb, "metallb-system", AddressRange(first=DNS, last=INGRESS), [INGRESS, DNS], [])
-    declare(lambda: MetalLb("metallb", args).urn)
-    assert set(mocks.of("IPAddressPool")) == {"metallb-platform"}
+@pytest.mark.parametrize("change", [{"ingress_address": "10.75.10.205"}, {"ldap_address": "10.75.10.202"}])
+def test_no_address_goes_from_one_pool_to_another(mocks: Mocks, change: dict[str, str]) -> None:
+    """MetalLB refuses pools that overlap, after each write: there would be no order in which to trade one."""
+    changed = Services.model_validate({**PUBLISHED.model_dump(), **change})
+    assert pools(mocks, changed) == pools(mocks, PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("dns", "last", "expected"),
+    [
+        ("10.75.10.200", "10.75.10.207", {"platform": ["10.75.10.200-10.75.10.207"]}),
+        ("10.75.10.200", "10.75.10.203", {"platform": ["10.75.10.200-10.75.10.203"]}),
+        (
+            "10.75.10.202",
+            "10.75.10.219",
+            {
+                "platform": ["10.75.10.202-10.75.10.209"],
+                "shared": ["10.75.10.200-10.75.10.201", "10.75.10.210-10.75.10.219"],
+            },
+        ),
+    ],
+)
+def test_metallb_declares_no_empty_pool(mocks: Mocks, dns: str, last: str, expected: dict[str, list[str]]) -> None:
+    services = Services.model_validate({"ingress_address": "10.75.10.203", "dns_address": dns})
+    assert {name: spec["addresses"] for name, spec in pools(mocks, services, last).items()} == expected
 
 
 @pytest.mark.parametrize(("nodes", "replicas"), [(1, 1), (3, 3), (9, 3)])

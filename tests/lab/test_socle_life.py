@@ -54,6 +54,11 @@ def changes(site: LabUnderTest, change: Callable[[Values], object]) -> set[str]:
     return {name_of(step["urn"]) for step in json.loads(preview.stdout)["steps"] if step["op"] != "same"}
 
 
+def another_ingress_address(config: Values) -> None:
+    services = config["oss-nextgen:services"]
+    services["ingressAddress"] = services["ingressAddress"].replace(".201", ".205")
+
+
 def fewer_addresses(config: Values) -> None:
     addresses = config["oss-nextgen:network"]["loadBalancers"]
     addresses["last"] = addresses["last"].replace(".239", ".230")
@@ -62,19 +67,20 @@ def fewer_addresses(config: Values) -> None:
 @pytest.mark.parametrize(
     ("change", "changed"),
     [
-        (lambda config: config["oss-nextgen:services"].update(httpPort=8081), "Release nginx-ingress"),
+        (lambda config: config["oss-nextgen:services"].update(httpPort=8081), {"Release nginx-ingress"}),
         (
             lambda config: config.update({"oss-nextgen:storage": {"snapshots": {"cron": "0 3 * * *", "retain": 3}}}),
-            "RecurringJob longhorn-snapshot",
+            {"RecurringJob longhorn-snapshot"},
         ),
-        (fewer_addresses, "IPAddressPool metallb-shared"),
+        (fewer_addresses, {"IPAddressPool metallb-shared"}),
+        (another_ingress_address, {"Release nginx-ingress", "Zone ef-fr.dev", "Zone ef-fr.io"}),
     ],
-    ids=["a port", "a schedule", "a range"],
+    ids=["a port", "a schedule", "a range", "an address"],
 )
 def test_a_setting_changes_what_it_is_about(
-    site: LabUnderTest, change: Callable[[Values], object], changed: str
+    site: LabUnderTest, change: Callable[[Values], object], changed: set[str]
 ) -> None:
-    assert changes(site, change) == {changed}
+    assert changes(site, change) == changed
 
 
 def test_a_values_file_changes_its_release(site: LabUnderTest) -> None:

@@ -253,6 +253,16 @@ CASES = [
         ('services.dnsAddress is "10.75.10.199"', "network.loadBalancers, 10.75.10.200-10.75.10.239"),
     ),
     Case(
+        "ingress-not-reserved",
+        put("services", {**SERVICES, "ingressAddress": "10.75.10.208"}),
+        ('services.ingressAddress is "10.75.10.208"', "must be one of 10.75.10.200-10.75.10.207"),
+    ),
+    Case(
+        "ldap-not-reserved",
+        put("services", {**SERVICES, "ldapAddress": "10.75.10.230"}),
+        ('services.ldapAddress is "10.75.10.230"', "must be one of 10.75.10.200-10.75.10.207"),
+    ),
+    Case(
         "same-service-address",
         put("services", {**SERVICES, "ingressAddress": "10.75.10.200"}),
         ('services.ingressAddress is "10.75.10.200"', "must not be services.dnsAddress"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
 import time
@@ -22,6 +23,7 @@ from lab.toolchain.resolve import Toolchain
 from tests.unit.plugins.kubernetes.cluster import cluster, find_tools
 
 WAIT_SECONDS = 30.0
+WEBHOOK = "127.89.17.3"
 
 T = TypeVar("T")
 
@@ -78,9 +80,16 @@ def make_config(kubeconfig: Path, home: Path) -> Config:
             "loadBalancers": {"first": "127.89.17.200", "last": "127.89.17.239"},
             "dns": {"address": "127.89.17.200", "port": 5300, "apiPort": 8444},
             "ingress": {"address": "127.89.17.201", "httpPort": 8080, "httpsPort": 8443},
+            "webhook": {"address": WEBHOOK, "port": _free_port()},
             "caBundle": home / "ca.pem",
         }
     )
+
+
+def _free_port() -> int:
+    with socket.create_server((WEBHOOK, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
-from lab.controllers.addresses import Allocator, Claim, Pool, Refused
+from lab.controllers.addresses import Allocator, Claim, Pool, Refused, check_pools
 from lab.controllers.config import AddressRange
 from lab.plugins.kubernetes.api import Object
 
@@ -46,6 +48,26 @@ def test_pools() -> None:
     kept, free = pool("127.89.17.200-127.89.17.201", name="kept", autoAssign=False), pool("127.89.17.210/32")
     by_name = service("b", annotations={"metallb.io/address-pool": "kept"})
     assert give([kept, free], service("a"), by_name) == ["127.89.17.210", "127.89.17.200"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        (["127.89.17.200-127.89.17.203"], ["127.89.17.204/30", "127.89.17.208/32"], ""),
+        (
+            ["127.89.17.200/29"],
+            ["127.89.17.210/32", "127.89.17.207-127.89.17.209"],
+            'CIDR "127.89.17.207/32" in pool "other" overlaps with already defined CIDR "127.89.17.200/29"',
+        ),
+        (["127.89.17.200/32"], ["nowhere"], 'parsing address pool other: invalid address range "nowhere"'),
+    ],
+)
+def test_pools_share_no_address(one: list[str], other: list[str], says: str) -> None:
+    items = [
+        {"metadata": {"name": name}, "spec": {"addresses": each}} for name, each in (("one", one), ("other", other))
+    ]
+    with pytest.raises(Refused, match=re.escape(says)) if says else nullcontext():
+        check_pools(items)
 
 
 def test_a_pool_may_be_for_the_services_of_some_namespaces() -> None:

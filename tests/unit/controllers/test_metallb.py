@@ -11,7 +11,9 @@ import pytest
 from lab.controllers.client import Cluster, Kind
 from lab.controllers.config import Config
 from lab.controllers.metallb import POOL, SERVICE, MetalLb
+from lab.controllers.pools_webhook import CONFIGURATION, NAME, PoolsWebhook
 from lab.controllers.webhooks import KINDS, Webhooks, ignored
+from lab.plugins.kubernetes.api import ApiError
 from tests.unit.controllers.conftest import events, eventually, helm, read, released, serving
 
 NAMESPACE = "metallb-system"
@@ -25,7 +27,7 @@ SITE_POOL = {
 def state(kubeconfig: Path, config: Config) -> Iterator[Path]:
     """State folder of the controllers, while they and MetalLB are up."""
     with (
-        serving(config, [Webhooks(config), MetalLb(config)]),
+        serving(config, [Webhooks(config), MetalLb(config), PoolsWebhook(config)]),
         released(kubeconfig, "metallb", NAMESPACE, "--create-namespace", "--set=frrk8s.enabled=false"),
     ):
         yield config.state
@@ -76,6 +78,37 @@ def test_life_of_an_address(state: Path, admin: Cluster) -> None:
     assert [entry.get("subresource") for entry in managers] == ["status"], "it writes the status only"
 
 
+def test_a_pool_may_not_overlap_with_another(state: Path, admin: Cluster) -> None:
+    eventually(lambda: ignored(state), "the others are set aside")
+    metadata = {name: {"name": name, "namespace": NAMESPACE} for name in ("one", "two")}
+    admin.create(POOL, {"metadata": metadata["one"], "spec": {"addresses": ["127.89.17.200-127.89.17.203"]}})
+    path = admin.api.served(*POOL).path(NAMESPACE)
+
+    def refusal(*addresses: str) -> str:
+        body = {"metadata": metadata["two"], "spec": {"addresses": addresses}}
+        try:
+            admin.api.post(path, {"apiVersion": POOL.api_version, "kind": POOL.name, **body}, dryRun="All")
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    says = 'CIDR "127.89.17.202/31" in pool "two" overlaps with already defined CIDR "127.89.17.200/30"'
+    assert says in eventually(lambda: refusal("127.89.17.210/32", "127.89.17.202-127.89.17.209"), "the check")
+    admin.create(POOL, {"metadata": metadata["two"], "spec": {"addresses": ["127.89.17.204-127.89.17.209"]}})
+    taken = read(admin, POOL, NAMESPACE, "two")
+    assert taken
+    with pytest.raises(ApiError, match="overlaps with already defined CIDR"):
+        admin.patch(POOL, taken, {"spec": {"addresses": ["127.89.17.203-127.89.17.209"]}})
+    admin.patch(POOL, taken, {"spec": {"addresses": ["127.89.17.205-127.89.17.209"]}})
+
+
+def test_the_check_goes_with_metallb(kubeconfig: Path, config: Config, admin: Cluster) -> None:
+    with serving(config, [PoolsWebhook(config)]):
+        with released(kubeconfig, "metallb", NAMESPACE, "--create-namespace", "--set=frrk8s.enabled=false"):
+            eventually(lambda: read(admin, CONFIGURATION, "", NAME), "the check")
+        eventually(lambda: not read(admin, CONFIGURATION, "", NAME), "no check any more")
+
+
 def test_webhooks_are_set_aside(state: Path, kubeconfig: Path, admin: Cluster) -> None:
     validating = KINDS[1]
 
@@ -85,7 +118,7 @@ def test_webhooks_are_set_aside(state: Path, kubeconfig: Path, admin: Cluster) -
 
     eventually(lambda: policies() == {"Ignore"}, "every failure is ignored")
     names = eventually(lambda: ignored(state), "they are remembered")
-    assert "metallb-webhook-configuration/ipaddresspoolvalidationwebhook.metallb.io" in names
+    assert names == ["metallb-webhook-configuration/l2advertisementvalidationwebhook.metallb.io"]
 
     helm(kubeconfig, "upgrade", "metallb", "lab/charts/metallb", "-n", NAMESPACE, "--wait", "--reuse-values")
     eventually(lambda: policies() == {"Ignore"}, "what Helm set back is set again")

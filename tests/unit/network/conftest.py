@@ -118,6 +118,7 @@ def config(tmp_path: Path) -> Config:
             "loadBalancers": {"first": host(200), "last": host(239)},
             "dns": {"address": host(200), "port": 5300, "apiPort": 8444},
             "ingress": {"address": host(201), "httpPort": 8080, "httpsPort": 8443},
+            "webhook": {"address": host(3), "port": 9443},
             "caBundle": tmp_path / "ca.pem",
             "routes": {"192.0.2.1": host(9)},
         }
