@@ -198,6 +198,12 @@ def test_longhorn_follows_nodes_and_protection(mocks: Mocks, nodes: int, replica
     assert values["defaultSettings"]["nodeDrainPolicy"] == "block-if-contains-last-replica"  # of the file
 
 
+def test_a_volume_that_no_pod_has_just_now_is_copied_too(mocks: Mocks) -> None:
+    """Longhorn passes such volumes over by itself, and dumps are on one: only a job's pod has it."""
+    declare(lambda: longhorn(None).storage_class)
+    assert mocks.values()["defaultSettings"]["allowRecurringJobWhileVolumeDetached"] is True
+
+
 def longhorn(store: BackupStore | None) -> Longhorn:
     storage = Storage(snapshots=Schedule(cron="0 */6 * * *", retain=4))
     return Longhorn("longhorn", LonghornArgs(CHARTS.longhorn, "longhorn-system", 3, False, storage, store))
