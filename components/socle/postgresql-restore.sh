@@ -2,6 +2,8 @@
 set -eu
 newest=$(ls -1r "$FOLDER/$PGDATABASE"-*.dump | head -n 1)
 [ -n "$newest" ]
+# If it is older than two days, the nightly dumps have stopped.
+[ -n "$(find "$newest" -mmin -2880)" ] || { echo "$newest is the newest dump, and older than two days" >&2; exit 1; }
 export PGDATA="$SCRATCH/data" PGHOST="$SCRATCH"
 initdb --username="$PGUSER" --auth=trust --no-sync >"$SCRATCH/initdb.log"
 pg_ctl start --wait --silent --log="$SCRATCH/server.log" \

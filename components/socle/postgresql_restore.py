@@ -1,4 +1,4 @@
-"""`PostgreSqlRestore`: proof, every week, that a dump can be restored.
+"""`PostgreSqlRestore`: proof, every week, that a dump of these days can be restored.
 
 The job's own record is the result: Kubernetes writes the time of the last one that succeeded into the CronJob's
 status (`lastSuccessfulTime`), where `python -m verify` reads it.

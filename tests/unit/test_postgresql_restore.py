@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_whatever_fails_is_no_good_restore(folder: Path, fails: str) -> None:
 
 def test_a_database_without_tables_is_no_good_restore(folder: Path) -> None:
     assert restore(folder, TABLES="0") != 0
+
+
+@pytest.mark.parametrize(("hours", "good"), [(47, True), (49, False)])
+def test_an_old_dump_is_no_good_restore(folder: Path, hours: int, good: bool) -> None:
+    """The nightly dumps have stopped: what the last one holds is of no use for today's database."""
+    then = time.time() - hours * 3600
+    os.utime(folder / "authentik-20260102T021700Z.dump", (then, then))
+    assert (restore(folder) == 0) is good
 
 
 def test_without_a_dump_nothing_is_proved(folder: Path) -> None:
