@@ -10,9 +10,9 @@ from settings.models import Kubernetes, Model
 from settings.problems import Problem, repeated
 from settings.services import Services
 
-RESERVED: Final = frozenset(
-    ("default", "metallb-system", "longhorn-system", "nginx-ingress", "authentik", "homepage", "powerdns")
-)
+SOCLE: Final = ("metallb-system", "longhorn-system", "nginx-ingress", "authentik", "homepage", "powerdns")
+"""Namespaces of the socle."""
+RESERVED: Final = frozenset(("default", *SOCLE))
 """Namespaces of the cluster and of the socle; those that begin with `kube-` are Kubernetes' own."""
 
 

@@ -53,7 +53,10 @@ def authentik(stack: Stack, trust: Trust) -> list[Check]:
 
 
 def homepage(stack: Stack, trust: Trust) -> list[Check]:
-    """A check that the dashboard is there, or that it asks people to sign in first."""
+    """A check that the dashboard is there, or that it asks people to sign in first.
+
+    Whether anything runs behind the sign-in, `workloads` finds out.
+    """
     return _page("homepage", stack.output("homepageUrl", str), stack, trust, signed_in=True)
 
 

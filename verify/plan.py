@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from verify import backup_server, backups, certificates, cluster, ingresses, names, proxmox
+from verify import backup_server, backups, certificates, cluster, ingresses, names, proxmox, workloads
 from verify.certificates import Trust
 from verify.checks import Check
 from verify.stack import Stack
@@ -22,6 +22,7 @@ def checks(stack: Stack, trust: Trust) -> list[Check]:
         "storageClass": Check(
             "storage class", str(stack.outputs.get("storageClass", api)), partial(cluster.storage_class, stack)
         ),
+        "ingressClass": Check("workloads", "every namespace", partial(workloads.namespaces, stack)),
         "dnsServers": Check("dns", "every zone", partial(names.zones, stack)),
         "certificates": Check("certificate", "every zone", partial(certificates.issued, stack, trust)),
         "tlsSecrets": Check("tls secret", "every zone", partial(certificates.secrets, stack, trust)),

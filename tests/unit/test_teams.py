@@ -9,7 +9,7 @@ import yaml
 
 from components.socle.namespaces import LEVELS
 from components.teams import kubeconfig
-from settings.teams import RESERVED
+from settings.teams import RESERVED, SOCLE
 from tests.unit.test_settings import VALID, Raw, problems_of
 
 TEAM = {"name": "mail"}
@@ -55,7 +55,7 @@ def test_what_is_refused(rule: str, raw: Raw, says: str) -> None:
 
 
 def test_no_team_gets_a_namespace_of_the_socle() -> None:
-    assert LEVELS.keys() <= RESERVED
+    assert LEVELS.keys() == set(SOCLE) < RESERVED
 
 
 def test_a_kubeconfig_is_for_one_namespace() -> None:
