@@ -208,7 +208,7 @@ def test_its_pods_follow_the_restricted_level(mocks: Mocks) -> None:
 def test_the_public_blueprint_holds_what_the_settings_ask_for(mocks: Mocks) -> None:
     declare(everything)
     text = mocks.of("ConfigMap")["authentik-blueprints"]["data"]["applications.yaml"]
-    for tag in ("KeyOf", "Find"):
+    for tag in ("Condition", "KeyOf", "Find"):
         text = text.replace(f"!{tag} ", "")
     models = [entry["model"] for entry in yaml.safe_load(text)["entries"]]
     assert models.count("authentik_core.group") == 1

@@ -69,6 +69,9 @@ OWN_OBJECTS = {
         "Default - Provider authorization flow (implicit consent)"
     ),
     ("authentik_flows.flow", "default-provider-invalidation-flow"): "Default - Provider invalidation flow",
+    ("authentik_providers_oauth2.scopemapping", "goauthentik.io/providers/proxy/scope-proxy"): (
+        "System - Proxy Provider - Scopes"
+    ),
 }
 """What Authentik's own blueprints bring -> the name of that blueprint."""
 
@@ -137,7 +140,7 @@ def test_what_is_found_is_of_a_blueprint_that_is_applied_before(document: dict[s
     applied: set[str] = set()
     outposts: set[str] = set()
     for entry in document["entries"]:
-        for tag in (tag for tag in tags(entry) if tag.name == "Find"):
+        for tag in (tag for tag in tags(entry["attrs"]) if tag.name == "Find"):
             model, (field, value) = tag.value
             if model == "authentik_core.user":
                 assert (field, value) in {("name", f"Outpost {name} Service-Account") for name in outposts}
@@ -150,8 +153,20 @@ def test_what_is_found_is_of_a_blueprint_that_is_applied_before(document: dict[s
             outposts.add(entry["identifiers"].get("name", ""))
 
 
+def test_nothing_of_authentiks_own_is_applied_over_what_is_there(document: dict[str, Any]) -> None:
+    """Each new certificate would undo what an administrator has changed of the sign-in."""
+    own = [entry for entry in document["entries"] if entry["model"] == "authentik_blueprints.metaapplyblueprint"]
+    assert own
+    for entry in own:
+        (condition,) = entry["conditions"]
+        mode, found = condition.value
+        model, (_, value) = found.value
+        assert (condition.name, mode, found.name) == ("Condition", "NOR", "Find")
+        assert OWN_OBJECTS[model, value] == entry["attrs"]["identifiers"]["name"]
+
+
 def test_only_tags_that_the_format_has(document: dict[str, Any]) -> None:
-    assert {tag.name for tag in tags(document)} <= {"KeyOf", "Find", "Format"}
+    assert {tag.name for tag in tags(document)} <= {"KeyOf", "Find", "Format", "Condition"}
 
 
 def entries(text: str, model: str) -> list[dict[str, Any]]:

@@ -18,6 +18,11 @@ EMBEDDED_OUTPOST = "goauthentik.io/outposts/embedded"
 LDAP = "LDAP"
 """Name of the provider and of its outpost."""
 BIND_USER = "ldap-bind"
+AUTHENTICATION, CONSENT = "default-authentication-flow", "default-provider-authorization-implicit-consent"
+INVALIDATION = "default-provider-invalidation-flow"
+"""Slugs of flows that Authentik's own blueprints bring."""
+SCOPE = ["managed", "goauthentik.io/providers/proxy/scope-proxy"]
+"""The same of what an outpost is told of people."""
 SESSION = "hours=8"
 """How long an application asks nobody again: a working day. Somebody who leaves a group may use it as long as that."""
 
@@ -68,8 +73,9 @@ def applications(url: str, groups: Sequence[str], served: Sequence[Application])
         served: What stands behind the sign-in.
     """
     entries = [
-        *_after("Default - Provider authorization flow (implicit consent)"),
-        *_after("Default - Provider invalidation flow", "System - Proxy Provider - Scopes"),
+        _first("Default - Provider authorization flow (implicit consent)", _flow(CONSENT)),
+        _first("Default - Provider invalidation flow", _flow(INVALIDATION)),
+        _first("System - Proxy Provider - Scopes", Tag("Find", ["authentik_providers_oauth2.scopemapping", SCOPE])),
         *(_entry("authentik_core.group", _key("group", group), {"name": group}) for group in groups),
         *(entry for each in served for entry in _application(each, groups)),
         _entry(
@@ -92,7 +98,8 @@ def directory(url: str, ldap: Directory) -> str:
         ldap: The directory.
     """
     entries = [
-        *_after("Default - Authentication flow", "Default - Provider invalidation flow"),
+        _first("Default - Authentication flow", _flow(AUTHENTICATION)),
+        _first("Default - Provider invalidation flow", _flow(INVALIDATION)),
         _entry(
             "authentik_crypto.certificatekeypair",
             "certificate",
@@ -107,8 +114,8 @@ def directory(url: str, ldap: Directory) -> str:
             {"name": LDAP},
             base_dn=ldap.base_dn,
             # What a bind goes through.
-            authorization_flow=_flow("default-authentication-flow"),
-            invalidation_flow=_flow("default-provider-invalidation-flow"),
+            authorization_flow=_flow(AUTHENTICATION),
+            invalidation_flow=_flow(INVALIDATION),
             certificate=Tag("KeyOf", "certificate"),
         ),
         _entry(
@@ -183,8 +190,8 @@ def _application(application: Application, groups: Sequence[str]) -> list[Entry]
             {"name": title},
             mode="forward_single",
             external_host=application.url,
-            authorization_flow=_flow("default-provider-authorization-implicit-consent"),
-            invalidation_flow=_flow("default-provider-invalidation-flow"),
+            authorization_flow=_flow(CONSENT),
+            invalidation_flow=_flow(INVALIDATION),
             access_token_validity=SESSION,
         ),
         _entry(
@@ -208,10 +215,17 @@ def _application(application: Application, groups: Sequence[str]) -> list[Entry]
     ]
 
 
-def _after(*names: str) -> list[Entry]:
-    """Apply Authentik's own blueprints of these names first: what follows finds their objects."""
-    model = "authentik_blueprints.metaapplyblueprint"
-    return [{"model": model, "attrs": {"identifiers": {"name": name}, "required": True}} for name in names]
+def _first(name: str, brings: Tag) -> Entry:
+    """Apply Authentik's own blueprint of this name first, which brings what the entries that follow find.
+
+    Not where that is there: each time that our file is applied, all that an administrator has changed of it would be
+    as it was.
+    """
+    return {
+        "model": "authentik_blueprints.metaapplyblueprint",
+        "conditions": [Tag("Condition", ["NOR", brings])],
+        "attrs": {"identifiers": {"name": name}, "required": True},
+    }
 
 
 def _entry(model: str, id: str, identifiers: dict[str, Any], state: str = "present", /, **attrs: Any) -> Entry:
