@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -11,8 +14,10 @@ import yaml
 
 from components.socle import Authentik, AuthentikArgs, TlsCertificate
 from components.socle.authentik import Application
+from components.socle.release import file_values
 from settings import Charts
 from tests.component.test_socle import PEM, Mocks, declare, mocks, opened
+from tests.lab.waiting import wait_for
 
 __all__ = ["mocks"]  # a fixture
 
@@ -91,6 +96,27 @@ def test_a_changed_blueprint_restarts_the_worker(changes: dict[str, Any]) -> Non
 
     assert digest() == digest()
     assert digest() != digest(**changes)
+
+
+def test_what_came_too_early_at_the_first_start_is_looked_at_again(tmp_path: Path) -> None:
+    """Authentik looks at all blueprints that are not applied when there is a new file beside them."""
+    worker = file_values("authentik")["worker"]
+    (volume,), (mount,) = worker["volumes"], worker["volumeMounts"]
+    assert volume == {"name": mount["name"], "emptyDir": {}}
+    assert mount["mountPath"].startswith("/blueprints/")
+    folder, sleep = tmp_path / "folder", tmp_path / "sleep"
+    folder.mkdir()
+    sleep.write_text('#!/bin/sh\necho "$1" >> "$SLEPT"\n')
+    sleep.chmod(0o755)
+    (*shell, script) = worker["lifecycle"]["postStart"]["exec"]["command"]
+    subprocess.run(
+        [*shell, script.replace(mount["mountPath"], str(folder))],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLEPT": str(tmp_path / "slept")},
+        stdout=subprocess.PIPE,  # the hook has not ended before nobody can write to it any more
+        check=True,
+    )
+    wait_for(lambda: len(list(folder.iterdir())) == 15)
+    assert (tmp_path / "slept").read_text() == "60\n" * 15
 
 
 def test_postgresql_reads_its_password_from_a_file_on_its_own_volume(mocks: Mocks) -> None:

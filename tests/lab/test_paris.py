@@ -201,10 +201,9 @@ def test_the_blueprints_are_where_authentik_looks_for_them(lab: LabUnderTest) ->
     found = lab.shell("paris", "kubectl get deployment authentik-worker -n authentik -o json")
     pod = json.loads(found.stdout)["spec"]["template"]["spec"]
     mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
-    sources = {
-        each["name"]: each.get("configMap", {}).get("name") or each["secret"]["secretName"] for each in pod["volumes"]
-    }
-    assert {mounts[name]: source for name, source in sources.items()} == {
+    sources = {each["name"]: each.get("configMap", {}).get("name") for each in pod["volumes"]}
+    sources |= {each["name"]: each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
+    assert {mounts[name]: source for name, source in sources.items() if source} == {
         "/blueprints/mounted/cm-authentik-blueprints": "authentik-blueprints",
         "/blueprints/mounted/secret-authentik-blueprints": "authentik-blueprints",
     }
