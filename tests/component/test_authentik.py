@@ -85,6 +85,15 @@ def test_blueprints_are_mounted_and_what_is_secret_of_them_is_in_a_secret(mocks:
         assert value.strip() in directory
 
 
+@pytest.mark.parametrize("url", ["https://auth.ef-fr.dev/", "https://auth.ef-fr.dev:8443/"])
+def test_its_tile_on_the_dashboard_leads_to_its_port(mocks: Mocks, url: str) -> None:
+    declare(lambda: everything(url=url, annotations={"of": "the port"}))
+    annotations = mocks.values()["server"]["ingress"]["annotations"]
+    assert annotations["gethomepage.dev/href"] == url
+    assert annotations["of"] == "the port"
+    assert annotations["gethomepage.dev/enabled"] == "true"
+
+
 @pytest.mark.parametrize("changes", [{"groups": ["oss", "network-operations"]}, {"domain": "ef-fr.io"}])
 def test_a_changed_blueprint_restarts_the_worker(changes: dict[str, Any]) -> None:
     def digest(**changed: Any) -> str:

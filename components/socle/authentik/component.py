@@ -124,7 +124,8 @@ class Authentik(pulumi.ComponentResource):
             "authentik": {"existingSecret": {"secretName": environment.metadata.name}},
             "server": {
                 "ingress": {
-                    "annotations": args.annotations,
+                    # Where its tile on the dashboard leads: by itself that would leave the port out.
+                    "annotations": {**args.annotations, "gethomepage.dev/href": args.url},
                     # Known once the controller is there, whose policies people sign in by.
                     "ingressClassName": args.ingress_class,
                     "hosts": [args.host],
