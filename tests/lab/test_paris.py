@@ -102,7 +102,7 @@ def test_kubectl_shows_six_ready_nodes(lab: LabUnderTest) -> None:
 
 def test_verify_passes(lab: LabUnderTest) -> None:
     printed = lab.run("verify", "paris")
-    assert "fail" not in printed
+    assert "FAIL" not in printed
     assert printed.count("certificate for") >= 5
 
 
@@ -327,8 +327,8 @@ def test_no_secret_stands_in_clear(lab: LabUnderTest) -> None:
 
 def test_toulouse_comes_up_beside_paris(lab: LabUnderTest) -> None:
     lab.run("up", "toulouse")
-    assert "fail" not in lab.run("verify", "toulouse")
-    assert "fail" not in lab.run("verify", "paris")
+    assert "FAIL" not in lab.run("verify", "toulouse")
+    assert "FAIL" not in lab.run("verify", "paris")
 
 
 def test_paris_delegates_to_toulouse(lab: LabUnderTest) -> None:
@@ -369,7 +369,7 @@ def test_nobody_fetches_a_zone_without_the_key(lab: LabUnderTest) -> None:
 
 def test_toulouse_goes_and_leaves_paris_as_it_was(lab: LabUnderTest) -> None:
     lab.run("destroy", "toulouse")
-    assert "fail" not in lab.run("verify", "paris")
+    assert "FAIL" not in lab.run("verify", "paris")
 
 
 def test_git_status_is_as_before(before: str) -> None:
