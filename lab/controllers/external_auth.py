@@ -1,6 +1,7 @@
 """F5's policy `externalAuth`: a service that says of each request whether it may pass, as nginx's `auth_request`.
 
-A service whose pods are only played knows nobody: every request is answered as one without a session, 401.
+A service whose pods are only played knows nobody: a request is answered as one without a session, 401, unless it has
+the cookie `SESSION`, by which a test sees what is behind.
 https://docs.nginx.com/nginx-ingress-controller/configuration/policy-resource/#externalauth
 """
 
@@ -8,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lab.controllers.backends import Backend, Routes, backend
 from lab.controllers.client import View
+
+SESSION: Final = ("lab_session", "known")
+"""Name and value of the cookie."""
 
 _PLAIN = {"authURI", "authServiceName", "authServicePorts", "authSigninURI", "authSigninRedirectBasePath"}
 

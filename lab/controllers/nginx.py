@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lab.controllers.backends import Backend
-from lab.controllers.external_auth import ExternalAuth
+from lab.controllers.external_auth import SESSION, ExternalAuth
 from lab.controllers.ingress_controller import IngressController
 from lab.controllers.ingresses import Location, Server, Servers
 
@@ -114,8 +114,10 @@ def _external_auth(server: Server, auth: ExternalAuth) -> Iterator[str]:
         headers = f"proxy_set_header X-Auth-Request-Redirect $request_uri;\n{_PROXY}"
         sign_in = f"{headers}\n{asked};"
     else:
+        name, value = SESSION
+        known = f'if ($cookie_{name} = "{value}") {{ return 204; }}\n' if auth.backend.played else ""
         status = 401 if auth.backend.played else 502
-        yield f"location {auth.location} {{\ninternal;\nreturn {status};\n}}"
+        yield f"location {auth.location} {{\ninternal;\n{known}return {status};\n}}"
         sign_in = _page(server, auth.backend)
     if auth.sign_in:
         yield f"proxy_intercept_errors on;\nerror_page 401 {auth.sign_in};"

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from components.socle.namespaces import LEVELS
+from lab.controllers.external_auth import SESSION
 from lab.layout import SERVICE_PORTS
 from lab.services import external, network
 from policy.pods import problems_of
@@ -41,6 +42,18 @@ def succeeding(lab: LabUnderTest, commands: Mapping[str, str]) -> set[str]:
     """Names of the commands that succeed."""
     script = "\n".join(f"{{ {command}; }} >/dev/null 2>&1 && echo {name}" for name, command in commands.items())
     return set(lab.shell("paris", script).stdout.split())
+
+
+def each_name_leads_to_what_it_is_of(lab: LabUnderTest) -> None:
+    """Homepage and the sign-in before it, and Authentik, which the lab only plays, and an external service."""
+    session = ("--cookie", "=".join(SESSION))
+    for url, options, text in (
+        ("home.ef-fr.dev:{}/", (), "authentik-forward-auth, port 8080, is played"),
+        ("home.ef-fr.dev:{}/", session, "homepage/homepage, port 3000, is played"),
+        ("auth.ef-fr.dev:{}/", (), "authentik/authentik-server"),
+        ("proxmox.ef-fr.dev:{}/api2/json/version", (), "HTTP/1.1 401 "),
+    ):
+        assert text in get(lab, f"https://{url.format(HTTPS)}", *options)
 
 
 def plain_http_is_sent_to_where_https_is(lab: LabUnderTest) -> None:
@@ -120,6 +133,7 @@ def no_single_replica_blocks_a_drain(lab: LabUnderTest) -> None:
 
 
 CHECKS = (
+    each_name_leads_to_what_it_is_of,
     plain_http_is_sent_to_where_https_is,
     an_unknown_host_gets_404_with_a_valid_certificate,
     an_external_service_is_known_by_its_own_authority,

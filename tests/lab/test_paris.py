@@ -150,25 +150,6 @@ def test_tls_secrets_verify_against_the_root(lab: LabUnderTest) -> None:
             verify_chain(chain, roots, host)
 
 
-@pytest.mark.parametrize(
-    ("host", "text"),
-    [("home", "authentik-forward-auth, port 8080, is played"), ("auth", "authentik-server"), ("proxmox", "401")],
-)
-def test_the_ingress_serves_by_name(lab: LabUnderTest, host: str, text: str) -> None:
-    """Homepage behind a sign-in that the lab only plays, Authentik, and the Proxmox API as an external service."""
-    site = lab.site("paris")
-    port = SERVICE_PORTS["httpsPort"]
-    name = f"{host}.ef-fr.dev"
-    path = "api2/json/version" if host == "proxmox" else ""
-    curl = lab.shell(
-        "paris",
-        f"curl --silent --include --cacert {network.acme(lab.lab).roots} "
-        f"--resolve {name}:{port}:{site.ingress_address} https://{name}:{port}/{path}",
-    )
-    assert curl.returncode == 0, curl.stderr
-    assert text in curl.stdout.lower()
-
-
 @pytest.mark.parametrize("check", served.CHECKS, ids=lambda check: check.__name__)
 def test_the_socle_serves_and_admits_as_it_should(lab: LabUnderTest, check: Callable[[LabUnderTest], None]) -> None:
     check(lab)

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,12 +121,12 @@ class Site:
         data = {key: base64.b64encode(text.encode()).decode() for key, text in content.items()}
         return self.create("v1", "Secret", name, type=type_, data=data)
 
-    def get(self, name: str, *, trust: str = "wildcard", path: str = "/") -> tuple[int, str]:
+    def get(self, name: str, *, trust: str = "wildcard", path: str = "/", cookie: str = "") -> tuple[int, str]:
         """Status and body of an HTTPS request for a host, its certificate verified."""
         context = ssl.create_default_context(cadata=self.authorities[trust])
         connection = HTTPSConnection(host(201), HTTPS, timeout=5)
         connection.sock = context.wrap_socket(socket.create_connection((host(201), HTTPS), 5), server_hostname=name)
-        return self._answer(connection, name, path)
+        return self._answer(connection, name, path, {"Cookie": cookie})
 
     def page(self, name: str) -> str:
         """Body of the host's page, once it is served."""
@@ -139,12 +139,12 @@ class Site:
 
     def get_plain(self, name: str) -> tuple[int, str]:
         """The same without TLS; a redirect's target instead of the body."""
-        return self._answer(HTTPConnection(host(201), HTTP, timeout=5), name, "/x?y=1")
+        return self._answer(HTTPConnection(host(201), HTTP, timeout=5), name, "/x?y=1", {})
 
     @staticmethod
-    def _answer(connection: HTTPConnection, name: str, path: str) -> tuple[int, str]:
+    def _answer(connection: HTTPConnection, name: str, path: str, headers: Mapping[str, str]) -> tuple[int, str]:
         try:
-            connection.request("GET", path, headers={"Host": name, "Upgrade": "websocket"})
+            connection.request("GET", path, headers={"Host": name, "Upgrade": "websocket", **headers})
             response: HTTPResponse = connection.getresponse()
             return response.status, response.headers.get("Location") or response.read().decode()
         finally:
@@ -332,6 +332,21 @@ def test_a_played_service_knows_nobody(paris: Site, config: Config) -> None:
     status, page = paris.get("home.ef-fr.dev")
     assert (status, f"{NAMESPACE}/outpost, port 3000, is played by kwok" in page) == (401, True)
     assert paris.get("home.ef-fr.dev", path="/sso/start")[0] == 200
+    assert paris.get("home.ef-fr.dev", cookie="lab_session=other")[0] == 401
+
+
+def test_one_cookie_comes_past_a_played_sign_in(paris: Site) -> None:
+    paris.played("outpost")
+    paris.played("homepage")
+    spec = {"authServiceName": f"{NAMESPACE}/outpost", "authServicePorts": [3000], "authURI": "/auth"}
+    paris.create("k8s.nginx.org/v1", "Policy", "sign-in", spec={"externalAuth": spec})
+    paris.ingress("home", "homepage", policies="sign-in")
+    paris.ingress("wrong", "missing", policies="sign-in")
+    assert eventually(lambda: paris.get("home.ef-fr.dev", cookie="lab_session=known")[0] == 200)
+    page = paris.get("home.ef-fr.dev", cookie="lab_session=known")[1]
+    assert f"{NAMESPACE}/homepage, port http, is played by kwok" in page
+    assert eventually(lambda: paris.get("wrong.ef-fr.dev", cookie="lab_session=known")[0] == 502)
+    assert paris.get("wrong.ef-fr.dev")[0] == 401
 
 
 def test_service_with_nothing_behind_it(paris: Site) -> None:
