@@ -22,14 +22,17 @@ def groups_differ(groups: Sequence[str]) -> Iterator[Problem]:
 
 
 def service_groups(external_services: Sequence[ExternalService], groups: Sequence[str]) -> Iterator[Problem]:
-    """A service that only some may use asks who somebody is, and names groups that there are."""
+    """A service that only some may use asks who somebody is, once, and names groups that there are."""
     for index, service in enumerate(external_services):
         path = f"externalServices[{index}]"
-        if service.sso and service.name in OWN_APPLICATIONS:
+        if service.sso and service.oidc:
+            expected = "must be absent where sso is true: people would sign in twice"
+            yield Problem.at(f"{path}.oidc", {}, "oidc-with-sso", expected)
+        if service.signs_in and service.name in OWN_APPLICATIONS:
             expected = f"must not be one of {', '.join(OWN_APPLICATIONS)}, which Authentik has already"
             yield Problem.at(f"{path}.name", service.name, "reserved-application", expected)
-        if service.groups and not service.sso:
-            expected = "needs sso: true, for nobody is asked who they are otherwise"
+        if service.groups and not service.signs_in:
+            expected = "needs sso: true or oidc, for nobody is asked who they are otherwise"
             yield Problem.at(f"{path}.groups", service.groups, "groups-without-sso", expected)
         for number, group in enumerate(service.groups):
             if group not in groups:

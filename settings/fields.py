@@ -172,6 +172,15 @@ Calendar = Annotated[
     ),
 ]
 Release = Annotated[str, _text("bad-version", r"\d+\.\d+\.\d+", "a full version, such as 1.35.4")]
+RedirectPath = Annotated[
+    str,
+    # Segments of RFC 3986; Authentik compares redirect URIs letter by letter.
+    _text(
+        "bad-redirect-path",
+        r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})*)*",
+        'a path such as /oauth2/callback, without query, or "" for the host alone',
+    ),
+]
 Email = Annotated[
     str, _text("bad-email", rf"[^@\s]+@{_LABEL}(\.{_LABEL})+", "a mail address, such as platform@ef-fr.dev")
 ]

@@ -16,6 +16,7 @@ from settings.fields import (
     HttpsUrl,
     Name,
     Port,
+    RedirectPath,
     Release,
     Resolver,
     refuse,
@@ -87,6 +88,14 @@ class Acme(Model):
     (1.1.1.1, 8.8.8.8, 9.9.9.9)."""
 
 
+class Oidc(Model):
+    """What a service that asks Authentik itself who somebody is has to be known by there."""
+
+    redirect_paths: Annotated[tuple[RedirectPath, ...], Field(min_length=1)] = ("",)
+    """Where it takes people back to after the sign-in, letter by letter, below its `host`, such as `/oauth2/callback`.
+    Proxmox VE takes them to the host alone, without a slash."""
+
+
 class ExternalService(Model):
     """A service outside the cluster that the ingress controller publishes."""
 
@@ -102,11 +111,19 @@ class ExternalService(Model):
     """PEM of the authority that signed its certificate: the ingress controller trusts none by itself."""
     sso: bool = False
     """Whether people sign in with Authentik before they see it, and then as it asks them to."""
+    oidc: Oidc | None = None
+    """For one that speaks OpenID Connect, instead of `sso`: it has a client in Authentik, and sends people there to
+    sign in by itself."""
     groups: tuple[Name, ...] = ()
-    """Of `groups`, those whose members may use it; none: everybody who can sign in. Needs `sso`."""
+    """Of `groups`, those whose members may use it; none: everybody who can sign in. Needs `sso` or `oidc`."""
 
     @model_validator(mode="after")
     def _can_be_verified(self) -> Self:
         if self.scheme == "https" and self.verify and self.ca_certificate is None:
             refuse("missing-ca", "must have a caCertificate, the PEM of who signed its certificate, or verify: false")
         return self
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether Authentik says who somebody is."""
+        return self.sso or self.oidc is not None

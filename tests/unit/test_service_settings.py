@@ -62,6 +62,22 @@ CASES = [
         signed_by(CA.issue(["nas.ef-fr.io"]).certificate),
         ("the certificate of a server, CN=nas.ef-fr.io: give that of who signed it, CN=Storage Intermediate",),
     ),
+    # Who may use them
+    Case(
+        "oidc-with-sso",
+        external(sso=True, oidc={}),
+        ("externalServices[0].oidc is a mapping", "must be absent where sso is true"),
+    ),
+    Case(
+        "bad-redirect-path",
+        external(oidc={"redirectPaths": ["/oauth2/callback", "/oauth2/callback?a=b"]}),
+        ('externalServices[0].oidc.redirectPaths[1] is "/oauth2/callback?a=b"', "a path such as /oauth2/callback"),
+    ),
+    Case(
+        "reserved-application",
+        external(oidc={}, name="homepage"),
+        ('externalServices[0].name is "homepage"', "must not be one of homepage, ldap"),
+    ),
     # Where the cluster is reached
     Case("same-http-ports", put("services.httpPort", 443), ("services.httpsPort is 443", "services.httpPort")),
     Case("same-dns-ports", put("services.dnsApiPort", 53), ("services.dnsApiPort is 53", "services.dnsPort")),
@@ -110,6 +126,8 @@ def test_each_case_is_a_rule_of_its_own() -> None:
         signed_by(CA.root),
         signed_by(CA.root + CA.intermediate),
         external(scheme="http", verify=True),
+        external(oidc={}, groups=["oss"]),
+        external(oidc={"redirectPaths": ["", "/", "/apps/user_oidc/code", "/a%2Fb/c:d"]}),
         put("services.operators", ["10.0.0.0/8"]),
         put("services", {**SERVICES, "httpsPort": 8443, "dnsApiPort": 8443}),
         put("acme.resolvers", ["9.9.9.9:53"]),
