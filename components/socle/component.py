@@ -169,7 +169,7 @@ class Socle(pulumi.ComponentResource):
                 annotations=hosts.redirect(services),
                 email=settings.acme.email,
                 groups=settings.groups,
-                applications=self._signed_in(),
+                applications=self._applications(),
                 ingress_class=ingress.ingress_class,
                 https_port=services.https_port,
                 ldap_host=hosts.ldap(domain),
@@ -215,14 +215,13 @@ class Socle(pulumi.ComponentResource):
             self._child,
         )
 
-    def _signed_in(self) -> list[Application]:
-        """What is behind the sign-in: the dashboard, for everybody, and the external services that ask for it."""
+    def _applications(self) -> list[Application]:
+        """What people sign in to: the dashboard, for everybody, and the external services that ask for it."""
         settings, services = self._args.settings, self._args.services
-        return [
-            Application("homepage", hosts.origin(hosts.homepage(settings.domains[0]), services)),
-            *(
-                Application(service.name, hosts.origin(service.host, services), service.groups)
-                for service in settings.external_services
-                if service.sso
-            ),
-        ]
+        found = [Application("homepage", hosts.origin(hosts.homepage(settings.domains[0]), services))]
+        for service in settings.external_services:
+            if service.signs_in:
+                origin = hosts.origin(service.host, services)
+                paths = service.oidc.redirect_paths if service.oidc else ()
+                found.append(Application(service.name, origin, service.groups, [f"{origin}{path}" for path in paths]))
+        return found

@@ -17,11 +17,13 @@ from components.socle.authentik import Application
 from components.socle.release import file_values
 from settings import Charts
 from tests.component.test_socle import PEM, Mocks, declare, mocks, opened
+from tests.component.test_zones import declared
 from tests.lab.waiting import wait_for
 
 __all__ = ["mocks"]  # a fixture
 
 BASE = "dc=ef-fr,dc=dev"
+CLIENT = Application("proxmox", "https://proxmox.ef-fr.dev", ["oss"], ["https://proxmox.ef-fr.dev"])
 PASSWORDS = {
     "AUTHENTIK_SECRET_KEY": "key",
     "AUTHENTIK_BOOTSTRAP_PASSWORD": "admin",
@@ -38,7 +40,7 @@ def authentik(**changes: Any) -> Authentik:
         "url": "https://auth.ef-fr.dev/",
         "email": "ops@ef-fr.dev",
         "groups": ["oss"],
-        "applications": [Application("homepage", "https://home.ef-fr.dev")],
+        "applications": [Application("homepage", "https://home.ef-fr.dev"), CLIENT],
         "ingress_class": "nginx",
         "https_port": 443,
         "ldap_host": "ldap.ef-fr.dev",
@@ -54,7 +56,7 @@ def authentik(**changes: Any) -> Authentik:
 def everything(**changes: Any) -> pulumi.Output[Any]:
     """All that `Authentik` gives."""
     made = authentik(**changes)
-    return pulumi.Output.all(url=made.url, policy=made.policy, **made.ldap)
+    return pulumi.Output.all(url=made.url, policy=made.policy, oidc=made.oidc, **made.ldap)
 
 
 def test_authentik_gets_its_passwords_from_a_secret_only(mocks: Mocks) -> None:
@@ -74,15 +76,17 @@ def test_authentik_gets_its_passwords_from_a_secret_only(mocks: Mocks) -> None:
     assert opened(mocks.of("Secret")["authentik-postgresql"])["password"] == "password-of-authentik-postgresql"
 
 
-def test_blueprints_are_mounted_and_what_is_secret_of_them_is_in_a_secret(mocks: Mocks) -> None:
+def test_blueprints_are_mounted_from_a_secret_and_their_secrets_are_nowhere_else(mocks: Mocks) -> None:
     declare(everything)
-    blueprints = mocks.values()["blueprints"]
-    assert blueprints == {"configMaps": ["authentik-blueprints"], "secrets": ["authentik-blueprints"]}
-    public, secret = mocks.of("ConfigMap")["authentik-blueprints"], mocks.of("Secret")["authentik-blueprints"]
-    assert "password-of" not in public["data"]["applications.yaml"]
-    directory = opened(secret)["ldap.yaml"]
+    assert mocks.values()["blueprints"] == {"secrets": ["authentik-blueprints"]}
+    files = opened(mocks.of("Secret")["authentik-blueprints"])
+    assert files.keys() == {"applications.yaml", "ldap.yaml"}
     for value in ("password-of-authentik-ldap-bind", "password-of-authentik-ldap-token", f"{PEM}", "private key"):
-        assert value.strip() in directory
+        assert value.strip() in files["ldap.yaml"]
+    assert "client_secret: password-of-authentik-oidc-proxmox\n" in files["applications.yaml"]
+    elsewhere = [args for args in mocks.made if args.typ.rpartition(":")[2] not in ("Secret", "RandomPassword")]
+    assert elsewhere
+    assert not [args.name for args in elsewhere if "password-of-authentik" in repr(args.inputs)]
 
 
 @pytest.mark.parametrize("url", ["https://auth.ef-fr.dev/", "https://auth.ef-fr.dev:8443/"])
@@ -94,7 +98,9 @@ def test_its_tile_on_the_dashboard_leads_to_its_port(mocks: Mocks, url: str) -> 
     assert annotations["gethomepage.dev/enabled"] == "true"
 
 
-@pytest.mark.parametrize("changes", [{"groups": ["oss", "network-operations"]}, {"domain": "ef-fr.io"}])
+@pytest.mark.parametrize(
+    "changes", [{"groups": ["oss", "network-operations"]}, {"domain": "ef-fr.io"}, {"applications": [CLIENT]}]
+)
 def test_a_changed_blueprint_restarts_the_worker(changes: dict[str, Any]) -> None:
     def digest(**changed: Any) -> str:
         mocks = Mocks()
@@ -240,11 +246,36 @@ def test_its_pods_follow_the_restricted_level(mocks: Mocks) -> None:
         assert all(container["readinessProbe"] for container in pod["containers"])
 
 
-def test_the_public_blueprint_holds_what_the_settings_ask_for(mocks: Mocks) -> None:
+def test_services_sign_people_in_as_the_settings_ask_for(mocks: Mocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paris: the console of Proxmox VE asks by itself, the file server does not, the dashboard has it done."""
+    declared(mocks, monkeypatch, "paris", https_port=8443)
+    text = opened(mocks.of("Secret")["authentik-blueprints"])["applications.yaml"]
+    lines = [line.strip() for line in text.splitlines()]
+    assert [line for line in lines if line.startswith("external_host: ")] == [
+        "external_host: https://home.ef-fr.dev:8443"
+    ]
+    assert [line for line in lines if line.startswith("url: ")] == ["url: https://proxmox.ef-fr.dev:8443"]
+    assert {line for line in lines if line.startswith("slug: ")} == {"slug: homepage", "slug: proxmox"}
+    annotations = mocks.of("Ingress")["proxmox"]["metadata"]["annotations"]
+    assert "nginx.org/policies" not in annotations
+
+
+def test_an_application_is_told_what_it_needs_to_ask_authentik(mocks: Mocks) -> None:
+    assert declare(everything)["oidc"] == {
+        "proxmox": {
+            "issuerUrl": "https://auth.ef-fr.dev/application/o/proxmox/",
+            "clientId": "proxmox",
+            "clientSecret": "password-of-authentik-oidc-proxmox",
+        }
+    }
+
+
+def test_the_blueprint_holds_what_the_settings_ask_for(mocks: Mocks) -> None:
     declare(everything)
-    text = mocks.of("ConfigMap")["authentik-blueprints"]["data"]["applications.yaml"]
+    text = opened(mocks.of("Secret")["authentik-blueprints"])["applications.yaml"]
     for tag in ("Condition", "KeyOf", "Find"):
         text = text.replace(f"!{tag} ", "")
     models = [entry["model"] for entry in yaml.safe_load(text)["entries"]]
     assert models.count("authentik_core.group") == 1
     assert models.count("authentik_providers_proxy.proxyprovider") == 1
+    assert models.count("authentik_providers_oauth2.oauth2provider") == 1

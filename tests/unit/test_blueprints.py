@@ -24,14 +24,17 @@ URL = "https://auth.ef-fr.dev"
 GROUPS = ("platform-admins", "oss")
 APPLICATIONS = (
     Application("homepage", "https://home.ef-fr.dev"),
-    Application("proxmox", "https://proxmox.ef-fr.dev", ("platform-admins",)),
+    Application("wiki", "https://wiki.ef-fr.dev", ("platform-admins",)),
 )
+REDIRECTS = ("https://proxmox.ef-fr.dev", "https://proxmox.ef-fr.dev/oauth2/callback")
+CLIENT = Application("proxmox", "https://proxmox.ef-fr.dev", ("oss",), REDIRECTS)
+SECRETS = {"proxmox": "client secret"}
 PEM = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
 LDAP = Directory("dc=ef-fr,dc=dev", "bind password", "token", PEM.format("CERTIFICATE"), PEM.format("PRIVATE KEY"))
 
 TEXTS = {
-    "applications": blueprints.applications(URL, GROUPS, APPLICATIONS),
-    "no applications": blueprints.applications(URL, (), ()),
+    "applications": blueprints.applications(URL, GROUPS, (*APPLICATIONS, CLIENT), SECRETS),
+    "no applications": blueprints.applications(URL, (), (), {}),
     "directory": blueprints.directory(URL, LDAP),
 }
 
@@ -47,6 +50,11 @@ KNOWN: dict[str, set[str]] = {
     "authentik_outposts.outpost": {"managed", "name", "type", "providers", "config"},
     "authentik_policies.policybinding": {"target", "group", "order"},
     "authentik_providers_ldap.ldapprovider": {"name", "base_dn", "certificate", *PROVIDER},
+    "authentik_providers_oauth2.oauth2provider": {
+        *("name", "client_type", "client_id", "client_secret", "grant_types", "redirect_uris"),
+        *("property_mappings", "signing_key"),
+        *PROVIDER,
+    },
     "authentik_providers_proxy.proxyprovider": {
         *("name", "mode", "external_host", "access_token_validity"),
         *PROVIDER,
@@ -60,20 +68,27 @@ REQUIRED: dict[str, set[str]] = {
     "authentik_crypto.certificatekeypair": {"name", "certificate_data"},
     "authentik_policies.policybinding": {"target", "order"},
     "authentik_providers_ldap.ldapprovider": {"name", *PROVIDER},
+    # Grants, for a new client has none, and a key, for tokens are signed with the secret otherwise.
+    "authentik_providers_oauth2.oauth2provider": {"name", "redirect_uris", "grant_types", "signing_key", *PROVIDER},
     "authentik_providers_proxy.proxyprovider": {"name", "external_host", *PROVIDER},
 }
 """Of a new object. The embedded outpost is there already."""
+SCOPE = ("authentik_providers_oauth2.scopemapping", "managed")
 OWN_OBJECTS = {
-    ("authentik_flows.flow", "default-authentication-flow"): "Default - Authentication flow",
-    ("authentik_flows.flow", "default-provider-authorization-implicit-consent"): (
+    ("authentik_flows.flow", "slug", "default-authentication-flow"): "Default - Authentication flow",
+    ("authentik_flows.flow", "slug", "default-provider-authorization-implicit-consent"): (
         "Default - Provider authorization flow (implicit consent)"
     ),
-    ("authentik_flows.flow", "default-provider-invalidation-flow"): "Default - Provider invalidation flow",
-    ("authentik_providers_oauth2.scopemapping", "goauthentik.io/providers/proxy/scope-proxy"): (
-        "System - Proxy Provider - Scopes"
-    ),
+    ("authentik_flows.flow", "slug", "default-provider-invalidation-flow"): "Default - Provider invalidation flow",
+    (*SCOPE, "goauthentik.io/providers/proxy/scope-proxy"): "System - Proxy Provider - Scopes",
+    **{
+        (*SCOPE, f"goauthentik.io/providers/oauth2/scope-{name}"): "System - OAuth2 Provider - Scopes"
+        for name in ("openid", "email", "profile", "offline_access")
+    },
 }
 """What Authentik's own blueprints bring -> the name of that blueprint."""
+MADE_AT_START = {("authentik_crypto.certificatekeypair", "name", "authentik Self-signed Certificate")}
+"""What Authentik has before it applies any."""
 
 
 class Loader(yaml.SafeLoader):
@@ -144,9 +159,8 @@ def test_what_is_found_is_of_a_blueprint_that_is_applied_before(document: dict[s
             model, (field, value) = tag.value
             if model == "authentik_core.user":
                 assert (field, value) in {("name", f"Outpost {name} Service-Account") for name in outposts}
-            else:
-                assert field == "slug"
-                assert OWN_OBJECTS[model, value] in applied
+            elif (model, field, value) not in MADE_AT_START:
+                assert OWN_OBJECTS[model, field, value] in applied
         if entry["model"] == "authentik_blueprints.metaapplyblueprint":
             applied.add(entry["attrs"]["identifiers"]["name"])
         if entry["model"] == "authentik_outposts.outpost":
@@ -160,9 +174,9 @@ def test_nothing_of_authentiks_own_is_applied_over_what_is_there(document: dict[
     for entry in own:
         (condition,) = entry["conditions"]
         mode, found = condition.value
-        model, (_, value) = found.value
+        model, (field, value) = found.value
         assert (condition.name, mode, found.name) == ("Condition", "NOR", "Find")
-        assert OWN_OBJECTS[model, value] == entry["attrs"]["identifiers"]["name"]
+        assert OWN_OBJECTS[model, field, value] == entry["attrs"]["identifiers"]["name"]
 
 
 def test_only_tags_that_the_format_has(document: dict[str, Any]) -> None:
@@ -180,12 +194,41 @@ def test_only_the_groups_that_are_asked_for_may_use_an_application() -> None:
     assert bound == {
         "application-homepage-platform-admins": "absent",
         "application-homepage-oss": "absent",
-        "application-proxmox-platform-admins": "present",
-        "application-proxmox-oss": "absent",
+        "application-wiki-platform-admins": "present",
+        "application-wiki-oss": "absent",
+        "application-proxmox-platform-admins": "absent",
+        "application-proxmox-oss": "present",
     }
 
 
-def test_every_application_is_served_by_the_embedded_outpost() -> None:
+def test_an_application_that_speaks_openid_connect_has_a_client_of_its_own() -> None:
+    text = TEXTS["applications"]
+    (client,) = entries(text, "authentik_providers_oauth2.oauth2provider")
+    given = client["attrs"]
+    assert (given["client_type"], given["client_id"], given["client_secret"]) == (
+        *("confidential", "proxmox"),
+        "client secret",
+    )
+    assert given["grant_types"] == ["authorization_code"]
+    shape = {"matching_mode": "strict", "redirect_uri_type": "authorization"}
+    assert given["redirect_uris"] == [{**shape, "url": url} for url in REDIRECTS]
+    scopes = [tag.value[1][1].rpartition("-")[2] for tag in given["property_mappings"]]
+    assert scopes == ["openid", "email", "profile"]
+    (application,) = [
+        entry for entry in entries(text, "authentik_core.application") if entry["identifiers"] == {"slug": "proxmox"}
+    ]
+    assert application["attrs"]["provider"] == Tag("KeyOf", client["id"])
+
+
+def test_a_client_is_never_taken_for_the_proxy_that_an_application_had_before() -> None:
+    """To Authentik, a proxy is a client, too, and either is found by its name."""
+    proxied = blueprints.applications(URL, GROUPS, [Application(CLIENT.name, CLIENT.url)], {})
+    (proxy,) = entries(proxied, "authentik_providers_proxy.proxyprovider")
+    (client,) = entries(TEXTS["applications"], "authentik_providers_oauth2.oauth2provider")
+    assert proxy["identifiers"] != client["identifiers"]
+
+
+def test_every_other_application_is_served_by_the_embedded_outpost() -> None:
     providers = entries(TEXTS["applications"], "authentik_providers_proxy.proxyprovider")
     assert {entry["attrs"]["external_host"] for entry in providers} == {each.url for each in APPLICATIONS}
     assert {entry["attrs"]["mode"] for entry in providers} == {"forward_single"}
@@ -212,6 +255,9 @@ def test_the_directory_has_the_certificate_the_bind_account_and_the_token() -> N
 def test_a_secret_is_read_as_it_was_written(text: str) -> None:
     written = blueprints.directory(URL, Directory("dc=x", text, text, text, text))
     assert [entry["attrs"]["key"] for entry in entries(written, "authentik_core.token")] == [text]
+    written = blueprints.applications(URL, (), [CLIENT], {CLIENT.name: text})
+    (client,) = entries(written, "authentik_providers_oauth2.oauth2provider")
+    assert client["attrs"]["client_secret"] == text
 
 
 def test_they_are_valid_by_the_schema_of_the_release(document: dict[str, Any]) -> None:

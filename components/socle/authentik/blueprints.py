@@ -7,7 +7,7 @@ deleted by hand; only who may use one is kept exact, group by group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,11 @@ BIND_USER = "ldap-bind"
 AUTHENTICATION, CONSENT = "default-authentication-flow", "default-provider-authorization-implicit-consent"
 INVALIDATION = "default-provider-invalidation-flow"
 """Slugs of flows that Authentik's own blueprints bring."""
-SCOPE = ["managed", "goauthentik.io/providers/proxy/scope-proxy"]
-"""The same of what an outpost is told of people."""
 SESSION = "hours=8"
-"""How long an application asks nobody again: a working day. Somebody who leaves a group may use it as long as that."""
+"""How long forward authentication asks nobody again: a working day. Somebody who leaves a group may use the application
+as long as that."""
+SCOPES = ("openid", "email", "profile")
+"""What an application learns of people by OpenID Connect: `profile` has their names and groups."""
 
 Entry = dict[str, Any]
 
@@ -47,6 +48,13 @@ class Application:
     """Its public URL, without a path."""
     groups: Sequence[str] = ()
     """Those whose members may use it; none: everybody who can sign in."""
+    redirect_uris: Sequence[str] = ()
+    """Where it takes people back to, if it sends them to sign in by itself (OpenID Connect). None: it is behind the
+    sign-in, by forward authentication."""
+
+    @property
+    def title(self) -> str:
+        return self.name.capitalize()
 
 
 @dataclass(frozen=True)
@@ -64,25 +72,29 @@ class Directory:
     """PEM."""
 
 
-def applications(url: str, groups: Sequence[str], served: Sequence[Application]) -> str:
-    """Groups, and for each application a provider of the embedded outpost.
+def applications(url: str, groups: Sequence[str], served: Sequence[Application], secrets: Mapping[str, str]) -> str:
+    """Groups, and for each application a provider: a client of its own, or one of the embedded outpost. Holds secrets,
+    as `directory` does. One file: Authentik applies files side by side, and two that make the same group collide.
 
     Args:
         url: Where people sign in, without a path.
         groups: All of the platform.
-        served: What stands behind the sign-in.
+        served: What people sign in to.
+        secrets: Of the clients, by the names of those that have redirect URIs.
     """
+    forwarded = [each.name for each in served if not each.redirect_uris]
     entries = [
         _first("Default - Provider authorization flow (implicit consent)", _flow(CONSENT)),
         _first("Default - Provider invalidation flow", _flow(INVALIDATION)),
-        _first("System - Proxy Provider - Scopes", Tag("Find", ["authentik_providers_oauth2.scopemapping", SCOPE])),
+        _first("System - Proxy Provider - Scopes", _scope("proxy/scope-proxy")),
+        _first("System - OAuth2 Provider - Scopes", _scope("oauth2/scope-openid")),
         *(_entry("authentik_core.group", _key("group", group), {"name": group}) for group in groups),
-        *(entry for each in served for entry in _application(each, groups)),
+        *(entry for each in served for entry in _application(each, groups, secrets)),
         _entry(
             "authentik_outposts.outpost",
             "outpost",
             {"managed": EMBEDDED_OUTPOST},
-            providers=[_key_of("provider", each.name) for each in served],
+            providers=[_key_of("provider", name) for name in forwarded],
             config={"authentik_host": url},
         ),
     ]
@@ -180,26 +192,16 @@ def _ldap_outpost(url: str, ldap: Directory) -> list[Entry]:
     ]
 
 
-def _application(application: Application, groups: Sequence[str]) -> list[Entry]:
-    provider, served = _key("provider", application.name), _key("application", application.name)
-    title = application.name.capitalize()
+def _application(application: Application, groups: Sequence[str], secrets: Mapping[str, str]) -> list[Entry]:
+    served = _key("application", application.name)
     return [
-        _entry(
-            "authentik_providers_proxy.proxyprovider",
-            provider,
-            {"name": title},
-            mode="forward_single",
-            external_host=application.url,
-            authorization_flow=_flow(CONSENT),
-            invalidation_flow=_flow(INVALIDATION),
-            access_token_validity=SESSION,
-        ),
+        _client(application, secrets[application.name]) if application.redirect_uris else _forward(application),
         _entry(
             "authentik_core.application",
             served,
             {"slug": application.name},
-            name=title,
-            provider=Tag("KeyOf", provider),
+            name=application.title,
+            provider=_key_of("provider", application.name),
             meta_launch_url=application.url,
         ),
         *(
@@ -213,6 +215,42 @@ def _application(application: Application, groups: Sequence[str]) -> list[Entry]
             for order, group in enumerate(groups)
         ),
     ]
+
+
+def _forward(application: Application) -> Entry:
+    """A provider of the embedded outpost."""
+    return _entry(
+        "authentik_providers_proxy.proxyprovider",
+        _key("provider", application.name),
+        {"name": application.title},
+        mode="forward_single",
+        external_host=application.url,
+        access_token_validity=SESSION,
+        **_FLOWS,
+    )
+
+
+def _client(application: Application, secret: str) -> Entry:
+    """What an application that speaks OpenID Connect is to Authentik."""
+    return _entry(
+        "authentik_providers_oauth2.oauth2provider",
+        _key("provider", application.name),
+        # Not the title: to Authentik a proxy is such a provider, too, and one from before would be found by it.
+        {"name": f"{application.title} - OpenID Connect"},
+        client_type="confidential",
+        client_id=application.name,
+        client_secret=secret,
+        # A new one is allowed none by itself.
+        grant_types=["authorization_code"],
+        redirect_uris=[
+            {"matching_mode": "strict", "url": uri, "redirect_uri_type": "authorization"}
+            for uri in application.redirect_uris
+        ],
+        property_mappings=[_scope(f"oauth2/scope-{name}") for name in SCOPES],
+        # There before any blueprint. Without a key tokens would be signed with the secret, which few accept.
+        signing_key=Tag("Find", ["authentik_crypto.certificatekeypair", ["name", "authentik Self-signed Certificate"]]),
+        **_FLOWS,
+    )
 
 
 def _first(name: str, brings: Tag) -> Entry:
@@ -242,6 +280,15 @@ def _key_of(kind: str, name: str) -> Tag:
 
 def _flow(slug: str) -> Tag:
     return Tag("Find", ["authentik_flows.flow", ["slug", slug]])
+
+
+_FLOWS = {"authorization_flow": _flow(CONSENT), "invalidation_flow": _flow(INVALIDATION)}
+"""Of whatever people sign in to."""
+
+
+def _scope(managed: str) -> Tag:
+    """What an application is told of people; Authentik's own blueprints bring it."""
+    return Tag("Find", ["authentik_providers_oauth2.scopemapping", ["managed", f"goauthentik.io/providers/{managed}"]])
 
 
 def _format(pattern: str, value: Tag) -> Tag:

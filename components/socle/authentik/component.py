@@ -43,7 +43,7 @@ class AuthentikArgs:
     groups: Sequence[str]
     """Of people."""
     applications: Sequence[Application]
-    """What is behind its sign-in."""
+    """What people sign in to with it."""
     ingress_class: pulumi.Input[str]
     https_port: int
     """By which people reach the applications."""
@@ -72,6 +72,8 @@ class Authentik(pulumi.ComponentResource):
     """`namespace/name` of the policy by which an Ingress is behind the sign-in."""
     ldap: Mapping[str, pulumi.Input[str]]
     """`ldapUrl`, `baseDn`, `bindDn` and `bindPassword`, a secret."""
+    oidc: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    """Of each application that speaks OpenID Connect, by name: `issuerUrl`, `clientId` and `clientSecret`, a secret."""
 
     def __init__(self, name: str, args: AuthentikArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Authentik", name, None, opts)
@@ -87,7 +89,8 @@ class Authentik(pulumi.ComponentResource):
             chain=args.certificate.chain,
             private_key=args.certificate.private_key,
         ).apply(lambda known: blueprints.directory(self._origin, Directory(**known)))
-        installed = self._server(pulumi.Output.secret(directory))
+        clients = {each.name: self._random(f"oidc-{each.name}", 64) for each in args.applications if each.redirect_uris}
+        installed = self._server({"applications.yaml": self._applications(clients), "ldap.yaml": directory})
         # Both ask its Service. Not by an output: whatever changes of the release would seem to change them, too.
         after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
         sign_in = ForwardAuth(
@@ -105,21 +108,37 @@ class Authentik(pulumi.ComponentResource):
             "bindDn": f"cn={blueprints.BIND_USER},ou=users,{base_dn}",
             "bindPassword": bind_password,
         }
+        self.oidc = {
+            name: {
+                "issuerUrl": pulumi.Output.concat(self.url, f"application/o/{name}/"),
+                "clientId": name,
+                "clientSecret": secret,
+            }
+            for name, secret in clients.items()
+        }
         self.register_outputs({"url": self.url})
 
     def _random(self, what: str, length: int) -> pulumi.Output[str]:
         return random.RandomPassword(f"{self._name}-{what}", length=length, special=False, opts=self._child).result
 
-    def _server(self, directory: pulumi.Output[str]) -> Release:
+    def _applications(self, clients: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
+        """The blueprint of the applications, with the clients' secrets by name."""
+        args = self._args
+
+        def text(secrets: Sequence[str]) -> str:
+            known = dict(zip(clients, secrets, strict=True))
+            return blueprints.applications(self._origin, args.groups, args.applications, known)
+
+        return pulumi.Output.all(*clients.values()).apply(text)
+
+    def _server(self, files: Mapping[str, pulumi.Output[str]]) -> Release:
+        """The chart's release, with blueprints by the names of their files. They hold secrets."""
         args, environment = self._args, self._environment()
-        served = {"applications.yaml": blueprints.applications(self._origin, args.groups, args.applications)}
         metadata = workload.metadata(f"{self._name}-blueprints", args.namespace, self._name)
-        public = core.v1.ConfigMap(f"{self._name}-blueprints", metadata=metadata, data=served, opts=self._child)
-        secret = core.v1.Secret(
-            f"{self._name}-blueprints", metadata=metadata, string_data={"ldap.yaml": directory}, opts=self._child
-        )
-        # Files of both are applied when the worker starts, and within the hour when they change: a restart is sooner.
-        digest = workload.digest({**served, "ldap.yaml": directory})
+        content: dict[str, pulumi.Input[str]] = {name: pulumi.Output.secret(text) for name, text in files.items()}
+        held = core.v1.Secret(f"{self._name}-blueprints", metadata=metadata, string_data=content, opts=self._child)
+        # They are applied when the worker starts, and within the hour when they change: a restart is sooner.
+        digest = workload.digest(content)
         values = {
             "authentik": {"existingSecret": {"secretName": environment.metadata.name}},
             "server": {
@@ -133,7 +152,7 @@ class Authentik(pulumi.ComponentResource):
                 }
             },
             "worker": {"podAnnotations": {"checksum/blueprints": digest}},
-            "blueprints": {"configMaps": [public.metadata.name], "secrets": [secret.metadata.name]},
+            "blueprints": {"secrets": [held.metadata.name]},
         }
         return release("authentik", args.chart, args.namespace, values, self._child)
 
