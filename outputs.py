@@ -88,6 +88,18 @@ class Certificate(TypedDict):
 
 
 @_described
+class OidcClient(TypedDict):
+    """What an application that speaks OpenID Connect is to Authentik."""
+
+    issuerUrl: Annotated[str, Field(examples=["https://auth.ef-fr.dev/application/o/proxmox/"])]
+    """Base of its configuration, before `.well-known/openid-configuration`."""
+    clientId: Annotated[str, Field(examples=["proxmox"])]
+    """Its name there."""
+    clientSecret: Annotated[str, Field(json_schema_extra=_SECRET)]
+    """A secret."""
+
+
+@_described
 class Authentik(TypedDict):
     """Single sign-on, and the directory for applications that know LDAP only."""
 
@@ -101,6 +113,8 @@ class Authentik(TypedDict):
     """Of the account that looks others up."""
     bindPassword: Annotated[str, Field(json_schema_extra=_SECRET)]
     """Its password, a secret."""
+    oidc: NotRequired[dict[str, OidcClient]]
+    """External service to its client; absent on a site that was last brought up before there were any."""
 
 
 @_described
@@ -273,7 +287,7 @@ def _export_socle(services: Services, socle: Socle) -> None:
             for zone, certificate in socle.certificates.items()
         },
     )
-    pulumi.export("authentik", {"url": socle.authentik.url, **socle.authentik.ldap})
+    pulumi.export("authentik", {"url": socle.authentik.url, **socle.authentik.ldap, "oidc": socle.authentik.oidc})
     pulumi.export("homepageUrl", socle.homepage.url)
 
 

@@ -8,7 +8,7 @@ import pulumi
 
 from components.powerdns import Connection
 from components.references import Reference, ReferenceProblem
-from outputs import SCHEMA_VERSION, Authentik, Certificate, DnsApi, Server
+from outputs import SCHEMA_VERSION, Authentik, Certificate, DnsApi, OidcClient, Server
 
 T = TypeVar("T")
 PROJECT = "oss-nextgen"
@@ -44,6 +44,10 @@ class Platform:
             return self._of("tlsSecrets", {f"{zone} in {each}": secret for each, secret in copies.items()}, wanted)
 
         return self._outputs.plain("tlsSecrets", dict[str, list[str]]).apply(name)
+
+    def oidc(self, service: str) -> pulumi.Output[OidcClient]:
+        """The client of OpenID Connect that an external service is to Authentik; secret, as its secret is."""
+        return self.authentik.apply(lambda found: self._of("authentik.oidc", found.get("oidc", {}), service))
 
     @property
     def dns(self) -> Connection:
@@ -91,7 +95,7 @@ class Platform:
         """IPv4 address that names of Ingresses lead to."""
         return self._outputs.plain("ingressAddress", str)
 
-    def _of(self, key: str, found: dict[str, str], wanted: str) -> str:
+    def _of(self, key: str, found: dict[str, T], wanted: str) -> T:
         if wanted not in found:
             there = ", ".join(sorted(found)) or "none"
             text = f"The output {key} of {self._site} has nothing for {wanted}: ask the platform team for it ({there})."

@@ -114,6 +114,13 @@ def socle() -> SimpleNamespace:
                 "bindDn": "cn=ldap-bind,ou=users,dc=ef-fr,dc=dev",
                 "bindPassword": pulumi.Output.secret("password"),
             },
+            oidc={
+                "proxmox": {
+                    "issuerUrl": known("https://auth.ef-fr.dev/application/o/proxmox/"),
+                    "clientId": "proxmox",
+                    "clientSecret": pulumi.Output.secret("secret"),
+                },
+            },
         ),
         homepage=SimpleNamespace(url=known("https://home.ef-fr.dev/")),
     )
@@ -137,6 +144,7 @@ def test_a_site_with_a_cluster_exports_the_whole_contract(exported: dict[str, An
         TypeAdapter(outputs.Outputs).validate_python(values, strict=True)
         assert values["zones"] == ["ef-fr.dev."]
         assert values["dnsServers"] == [{"address": "10.0.0.200", "port": 53}]
+        assert values["authentik"]["oidc"]["proxmox"]["clientSecret"] == "secret"
         assert values["tlsSecrets"] == {"ef-fr.dev": ["nginx-ingress/ef-fr-dev-tls", "mail/ef-fr-dev-tls"]}
         assert values["nodes"] == [
             {"name": "paris-vm-1", "role": "worker", "address": "10.0.0.1", "vmId": 2101, "proxmoxNode": "pve1"}

@@ -11,12 +11,18 @@ from components.references import ReferenceProblem
 from reader import Platform
 
 DNS = {"apiUrl": "https://10.75.10.200:8443", "apiKey": "s3cret", "caCertificate": "PEM"}
+CLIENT = {
+    "issuerUrl": "https://auth.ef-fr.dev/application/o/wiki/",
+    "clientId": "wiki",
+    "clientSecret": "s3cret",
+}
 AUTHENTIK = {
     "url": "https://auth.ef-fr.dev/",
     "ldapUrl": "ldaps://ldap.ef-fr.dev",
     "baseDn": "dc=ef-fr,dc=dev",
     "bindDn": "cn=ldap-bind,ou=users,dc=ef-fr,dc=dev",
     "bindPassword": "s3cret",
+    "oidc": {"wiki": CLIENT},
 }
 SECRET = {"kubeconfigs": {"mail": "kind: Config"}, "dns": DNS, "authentik": AUTHENTIK}
 PLAIN = {
@@ -94,6 +100,20 @@ def test_the_directory_comes_with_the_password_of_its_account(paris: Platform) -
     assert read(paris.authentik) == (AUTHENTIK, True)
 
 
+def test_a_service_gets_its_client(paris: Platform) -> None:
+    assert read(paris.oidc("wiki")) == (CLIENT, True)
+
+
+def test_a_site_from_before_there_were_clients_is_read_as_well(
+    paris: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {key: value for key, value in AUTHENTIK.items() if key != "oidc"}
+    monkeypatch.setitem(OUTPUTS, "authentik", before)
+    assert read(paris.authentik) == (before, True)
+    with pytest.raises(ReferenceProblem, match=r"authentik.oidc of paris has nothing for wiki: .* \(none\)"):
+        read(paris.oidc("wiki"))
+
+
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
@@ -102,6 +122,7 @@ def test_the_directory_comes_with_the_password_of_its_account(paris: Platform) -
             lambda paris: paris.tls_secret("ef-fr.dev", "web"),
             r"tlsSecrets of paris has nothing for ef-fr.dev in web: .*ef-fr.dev in mail",
         ),
+        (lambda paris: paris.oidc("grafana"), r"authentik.oidc of paris has nothing for grafana: .* \(wiki\)"),
         (lambda paris: paris.tls_secret("ef-fr.io", "mail"), r"nothing for ef-fr.io in mail: .* \(none\)"),
     ],
 )
