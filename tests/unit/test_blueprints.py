@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from components.socle.authentik import blueprints
-from components.socle.authentik.blueprints import Application, Directory, Tag
+from components.socle.authentik.blueprint_format import Tag
+from components.socle.authentik.blueprints import Application, Directory
 
 URL = "https://auth.ef-fr.dev"
 GROUPS = ("platform-admins", "oss")

@@ -1,17 +1,15 @@
 """Blueprints: what Authentik 2026.8 has to hold, as files that it reads. Pure functions: no Pulumi.
 
-https://docs.goauthentik.io/customize/blueprints/ has the format, with its tags. An entry brings one object, found by
-its identifiers, to a state. What is no longer said stays as it is: an application that leaves the settings is to be
-deleted by hand; only who may use one is kept exact, group by group.
+What is no longer said stays as it is: an application that leaves the settings is to be deleted by hand; only who may
+use one is kept exact, group by group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import yaml
+from components.socle.authentik.blueprint_format import Entry, Tag, entry, first, formatted, key, key_of, text
 
 EMBEDDED_OUTPOST = "goauthentik.io/outposts/embedded"
 """Mark of the outpost that Authentik's own server is."""
@@ -26,16 +24,6 @@ SESSION = "hours=8"
 as long as that."""
 SCOPES = ("openid", "email", "profile")
 """What an application learns of people by OpenID Connect: `profile` has their names and groups."""
-
-Entry = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A tag of the format, such as `!KeyOf group`: replaced when Authentik applies the file."""
-
-    name: str
-    value: Any
 
 
 @dataclass(frozen=True)
@@ -84,21 +72,21 @@ def applications(url: str, groups: Sequence[str], served: Sequence[Application],
     """
     forwarded = [each.name for each in served if not each.redirect_uris]
     entries = [
-        _first("Default - Provider authorization flow (implicit consent)", _flow(CONSENT)),
-        _first("Default - Provider invalidation flow", _flow(INVALIDATION)),
-        _first("System - Proxy Provider - Scopes", _scope("proxy/scope-proxy")),
-        _first("System - OAuth2 Provider - Scopes", _scope("oauth2/scope-openid")),
-        *(_entry("authentik_core.group", _key("group", group), {"name": group}) for group in groups),
-        *(entry for each in served for entry in _application(each, groups, secrets)),
-        _entry(
+        first("Default - Provider authorization flow (implicit consent)", _flow(CONSENT)),
+        first("Default - Provider invalidation flow", _flow(INVALIDATION)),
+        first("System - Proxy Provider - Scopes", _scope("proxy/scope-proxy")),
+        first("System - OAuth2 Provider - Scopes", _scope("oauth2/scope-openid")),
+        *(entry("authentik_core.group", key("group", group), {"name": group}) for group in groups),
+        *(part for each in served for part in _application(each, groups, secrets)),
+        entry(
             "authentik_outposts.outpost",
             "outpost",
             {"managed": EMBEDDED_OUTPOST},
-            providers=[_key_of("provider", name) for name in forwarded],
+            providers=[key_of("provider", name) for name in forwarded],
             config={"authentik_host": url},
         ),
     ]
-    return _text("OSS NextGen - Applications", entries)
+    return text("OSS NextGen - Applications", entries)
 
 
 def directory(url: str, ldap: Directory) -> str:
@@ -110,9 +98,9 @@ def directory(url: str, ldap: Directory) -> str:
         ldap: The directory.
     """
     entries = [
-        _first("Default - Authentication flow", _flow(AUTHENTICATION)),
-        _first("Default - Provider invalidation flow", _flow(INVALIDATION)),
-        _entry(
+        first("Default - Authentication flow", _flow(AUTHENTICATION)),
+        first("Default - Provider invalidation flow", _flow(INVALIDATION)),
+        entry(
             "authentik_crypto.certificatekeypair",
             "certificate",
             {"name": LDAP},
@@ -120,7 +108,7 @@ def directory(url: str, ldap: Directory) -> str:
             key_data=ldap.private_key,
         ),
         *_ldap_account(ldap),
-        _entry(
+        entry(
             "authentik_providers_ldap.ldapprovider",
             "provider",
             {"name": LDAP},
@@ -130,7 +118,7 @@ def directory(url: str, ldap: Directory) -> str:
             invalidation_flow=_flow(INVALIDATION),
             certificate=Tag("KeyOf", "certificate"),
         ),
-        _entry(
+        entry(
             "authentik_core.application",
             "application",
             {"slug": "ldap"},
@@ -141,19 +129,19 @@ def directory(url: str, ldap: Directory) -> str:
         ),
         *_ldap_outpost(url, ldap),
     ]
-    return _text("OSS NextGen - LDAP", entries)
+    return text("OSS NextGen - LDAP", entries)
 
 
 def _ldap_account(ldap: Directory) -> list[Entry]:
     """The account that looks others up, and what allows it to."""
     return [
-        _entry(
+        entry(
             "authentik_rbac.role",
             "role",
             {"name": "LDAP search"},
             permissions=["authentik_providers_ldap.search_full_directory"],
         ),
-        _entry(
+        entry(
             "authentik_core.user",
             "bind",
             {"username": BIND_USER},
@@ -170,7 +158,7 @@ def _ldap_outpost(url: str, ldap: Directory) -> list[Entry]:
     """What our Deployment is to Authentik, and the token that it shows."""
     token = "ak-outpost-%s-api"
     return [
-        _entry(
+        entry(
             "authentik_outposts.outpost",
             "outpost",
             {"name": LDAP},
@@ -179,11 +167,11 @@ def _ldap_outpost(url: str, ldap: Directory) -> list[Entry]:
             config={"authentik_host": url},
         ),
         # A new outpost has an account and a token at once, both named after it: ours becomes the token's key.
-        _entry(
+        entry(
             "authentik_core.token",
             "token",
-            {"managed": _format(f"goauthentik.io/outpost/{token}", Tag("KeyOf", "outpost"))},
-            identifier=_format(token, Tag("KeyOf", "outpost")),
+            {"managed": formatted(f"goauthentik.io/outpost/{token}", Tag("KeyOf", "outpost"))},
+            identifier=formatted(token, Tag("KeyOf", "outpost")),
             intent="api",
             expiring=False,
             user=Tag("Find", ["authentik_core.user", ["name", f"Outpost {LDAP} Service-Account"]]),
@@ -193,22 +181,22 @@ def _ldap_outpost(url: str, ldap: Directory) -> list[Entry]:
 
 
 def _application(application: Application, groups: Sequence[str], secrets: Mapping[str, str]) -> list[Entry]:
-    served = _key("application", application.name)
+    served = key("application", application.name)
     return [
         _client(application, secrets[application.name]) if application.redirect_uris else _forward(application),
-        _entry(
+        entry(
             "authentik_core.application",
             served,
             {"slug": application.name},
             name=application.title,
-            provider=_key_of("provider", application.name),
+            provider=key_of("provider", application.name),
             meta_launch_url=application.url,
         ),
         *(
-            _entry(
+            entry(
                 "authentik_policies.policybinding",
                 f"{served}-{group}",
-                {"target": Tag("KeyOf", served), "group": _key_of("group", group)},
+                {"target": Tag("KeyOf", served), "group": key_of("group", group)},
                 "present" if group in application.groups else "absent",
                 order=order,
             )
@@ -219,9 +207,9 @@ def _application(application: Application, groups: Sequence[str], secrets: Mappi
 
 def _forward(application: Application) -> Entry:
     """A provider of the embedded outpost."""
-    return _entry(
+    return entry(
         "authentik_providers_proxy.proxyprovider",
-        _key("provider", application.name),
+        key("provider", application.name),
         {"name": application.title},
         mode="forward_single",
         external_host=application.url,
@@ -232,9 +220,9 @@ def _forward(application: Application) -> Entry:
 
 def _client(application: Application, secret: str) -> Entry:
     """What an application that speaks OpenID Connect is to Authentik."""
-    return _entry(
+    return entry(
         "authentik_providers_oauth2.oauth2provider",
-        _key("provider", application.name),
+        key("provider", application.name),
         # Not the title: to Authentik a proxy is such a provider, too, and one from before would be found by it.
         {"name": f"{application.title} - OpenID Connect"},
         client_type="confidential",
@@ -253,31 +241,6 @@ def _client(application: Application, secret: str) -> Entry:
     )
 
 
-def _first(name: str, brings: Tag) -> Entry:
-    """Apply Authentik's own blueprint of this name first, which brings what the entries that follow find.
-
-    Not where that is there: each time that our file is applied, all that an administrator has changed of it would be
-    as it was.
-    """
-    return {
-        "model": "authentik_blueprints.metaapplyblueprint",
-        "conditions": [Tag("Condition", ["NOR", brings])],
-        "attrs": {"identifiers": {"name": name}, "required": True},
-    }
-
-
-def _entry(model: str, id: str, identifiers: dict[str, Any], state: str = "present", /, **attrs: Any) -> Entry:
-    return {"model": model, "id": id, "state": state, "identifiers": identifiers, "attrs": attrs}
-
-
-def _key(kind: str, name: str) -> str:
-    return f"{kind}-{name}"
-
-
-def _key_of(kind: str, name: str) -> Tag:
-    return Tag("KeyOf", _key(kind, name))
-
-
 def _flow(slug: str) -> Tag:
     return Tag("Find", ["authentik_flows.flow", ["slug", slug]])
 
@@ -289,34 +252,3 @@ _FLOWS = {"authorization_flow": _flow(CONSENT), "invalidation_flow": _flow(INVAL
 def _scope(managed: str) -> Tag:
     """What an application is told of people; Authentik's own blueprints bring it."""
     return Tag("Find", ["authentik_providers_oauth2.scopemapping", ["managed", f"goauthentik.io/providers/{managed}"]])
-
-
-def _format(pattern: str, value: Tag) -> Tag:
-    return Tag("Format", [pattern, value])
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes tags; no aliases, which Authentik's own files have none of."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent(dumper: yaml.SafeDumper, tag: Tag) -> yaml.Node:
-    if isinstance(tag.value, list):
-        return dumper.represent_sequence(f"!{tag.name}", tag.value, flow_style=True)
-    return dumper.represent_scalar(f"!{tag.name}", tag.value)
-
-
-def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(Tag, _represent)
-_Dumper.add_representer(str, _text_node)
-
-
-def _text(name: str, entries: Sequence[Entry]) -> str:
-    content = {"version": 1, "metadata": {"name": name}, "entries": list(entries)}
-    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120)
-    return text
