@@ -182,12 +182,20 @@ def test_the_blueprints_are_where_authentik_looks_for_them(lab: LabUnderTest) ->
     found = lab.shell("paris", "kubectl get deployment authentik-worker -n authentik -o json")
     pod = json.loads(found.stdout)["spec"]["template"]["spec"]
     mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
-    sources = {each["name"]: each.get("configMap", {}).get("name") for each in pod["volumes"]}
-    sources |= {each["name"]: each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
-    assert {mounts[name]: source for name, source in sources.items() if source} == {
-        "/blueprints/mounted/cm-authentik-blueprints": "authentik-blueprints",
-        "/blueprints/mounted/secret-authentik-blueprints": "authentik-blueprints",
+    sources = {each["name"]: each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
+    assert {mounts[name]: source for name, source in sources.items()} == {
+        "/blueprints/mounted/secret-authentik-blueprints": "authentik-blueprints"
     }
+
+
+def test_the_console_of_proxmox_is_a_client_of_authentik(lab: LabUnderTest) -> None:
+    client = lab.outputs("paris", "--show-secrets")["authentik"]["oidc"]["proxmox"]
+    host = f"ef-fr.dev:{SERVICE_PORTS['httpsPort']}"
+    assert (client["issuerUrl"], client["clientId"]) == (f"https://auth.{host}/application/o/proxmox/", "proxmox")
+    found = lab.shell("paris", "kubectl get secret authentik-blueprints -n authentik -o json")
+    text = base64.b64decode(json.loads(found.stdout)["data"]["applications.yaml"]).decode()
+    assert f"client_secret: {client['clientSecret']}\n" in text
+    assert f"url: https://proxmox.{host}\n" in text
 
 
 def test_a_dump_can_be_asked_for(lab: LabUnderTest) -> None:
