@@ -163,5 +163,5 @@ def _listens(worker: psutil.Process) -> bool:
     """Whether a process takes connections."""
     try:
         return any(each.status == psutil.CONN_LISTEN for each in worker.net_connections("tcp"))
-    except psutil.NoSuchProcess:
+    except psutil.Error:  # it is gone, or this user may not look
         return False
