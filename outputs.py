@@ -1,7 +1,8 @@
 """The outputs of a stack: a contract with other teams' programs.
 
 `Outputs` says what each key holds. A key may be added at any time; removing or renaming one, or changing
-what it holds, raises `SCHEMA_VERSION`. `python -m outputs > docs/outputs.schema.json` publishes it.
+what it holds, raises `SCHEMA_VERSION`. `python -m outputs > docs/outputs.schema.json` publishes it;
+`tests/component/outputs.v1.json` is what was promised, and what it may not break.
 """
 
 from __future__ import annotations

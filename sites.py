@@ -192,6 +192,8 @@ def up(site: str, tell: Tell, folder: Path = ROOT) -> None:
     """
     try:
         stack = automation.select_stack(site, work_dir=str(folder))
+        # The SDK's `up` skips it, and what is protected would be refused once a node has left the cluster.
+        stack.preview(on_output=tell, on_error=tell, color="never")
         stack.up(on_output=tell, on_error=tell, color="never", continue_on_error=True, show_secrets=False)
     except (FileNotFoundError, automation.InvalidVersionError) as error:
         raise SiteError(

@@ -40,5 +40,5 @@ class Storage(Model):
 
     snapshots: Schedule = Schedule(cron="0 1 * * *", retain=7)
     """On the volume's own replicas."""
-    backups: Schedule = Schedule(cron="30 1 * * *", retain=14)
-    """In the backup store; there are none without one."""
+    backups: Schedule = Schedule(cron="30 3 * * *", retain=14)
+    """In the backup store; there are none without one. By default when Authentik's dump, from 02:17 on, has ended."""

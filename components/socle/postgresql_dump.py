@@ -15,7 +15,7 @@ from components import workload
 
 SCRIPT = Path(__file__).with_name("postgresql-dump.sh")
 SCHEDULE = "17 2 * * *"
-"""UTC. Before Longhorn's own backups."""
+"""UTC. Longhorn's backups begin when it has ended (`settings.Storage`)."""
 KEPT = 14
 SIZE = "8Gi"
 FOLDER = "/dumps"

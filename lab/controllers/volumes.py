@@ -127,8 +127,9 @@ def _attach(cluster: Cluster, view: View) -> None:
 
 def _grow(cluster: Cluster, view: View, volume: Object) -> None:
     """The API server has allowed the change (`allowVolumeExpansion`) when the claim asks for another size."""
-    reference = volume["spec"]["claimRef"]
-    claim = view.get(CLAIM, reference["namespace"], reference["name"])
+    reference = volume["spec"].get("claimRef", {})
+    # One that was made by hand may be reserved for a claim that is not there yet, or for none.
+    claim = view.get(CLAIM, reference["namespace"], reference["name"]) if "uid" in reference else None
     if not claim or claim["metadata"]["uid"] != reference["uid"] or claim["status"]["phase"] != "Bound":
         return
     wanted = {"storage": claim["spec"]["resources"]["requests"]["storage"]}
@@ -139,7 +140,10 @@ def _grow(cluster: Cluster, view: View, volume: Object) -> None:
 
 
 def _reclaim(cluster: Cluster, view: View, volume: Object) -> None:
+    """As the driver's provisioner does: one that was made by hand is its own only if it says so."""
     name = volume["metadata"]["name"]
+    if volume["metadata"].get("annotations", {}).get(_PROVISIONED_BY) != DRIVER:
+        return
     released = volume["status"]["phase"] == "Released" and "deletionTimestamp" not in volume["metadata"]
     attached = any(item["spec"]["source"].get("persistentVolumeName") == name for item in view.all(ATTACHMENT))
     if released and not attached and volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete":

@@ -223,7 +223,7 @@ def test_longhorn_backs_up_to_the_store_that_it_is_given(mocks: Mocks) -> None:
     declare(lambda: longhorn(BackupStore(pulumi.Output.from_input("nfs://10.75.20.101:/srv/longhorn"))).storage_class)
     jobs = {job["spec"]["task"]: job["spec"] for job in mocks.of("RecurringJob").values()}
     assert jobs.keys() == {"snapshot", "backup"}
-    assert (jobs["backup"]["cron"], jobs["backup"]["retain"]) == ("30 1 * * *", 14)
+    assert (jobs["backup"]["cron"], jobs["backup"]["retain"]) == ("30 3 * * *", 14)
     assert mocks.values()["defaultBackupStore"]["backupTarget"] == "nfs://10.75.20.101:/srv/longhorn"
     assert not mocks.of("Secret")
 

@@ -24,7 +24,7 @@ from tests.lab.pipeline import Pipeline
 from tests.lab.proxmox import ProxmoxSite
 from tests.lab.waiting import wait_for
 from tests.unit.powerdns.server import Server, running
-from tests.unit.test_restore_document import commands
+from tests.unit.test_restore_document import OTHERS, commands
 
 pytestmark = pytest.mark.timeout(900)
 SITE, ZONE = "toulouse", "toulouse.ef-fr.dev."
@@ -147,7 +147,7 @@ def test_the_pipelines_jobs_know_of_backups(lab: LabUnderTest) -> None:
 
 
 def test_the_book_of_restores_is_right(lab: LabUnderTest, tmp_path: Path) -> None:
-    script = "\n".join(["set -eux", f"export SITE={SITE} WORK={tmp_path}", *commands(run=True)])
+    script = "\n".join(["set -eux", f"export SITE={SITE} WORK={tmp_path}", *commands(OTHERS, run=True)])
 
     result = lab.shell(SITE, script)
 

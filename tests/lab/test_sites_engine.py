@@ -19,17 +19,46 @@ if pulumi.get_stack() == "broken":
 pulumi.export("site", pulumi.get_stack())
 """
 
+GROWS = """
+import pathlib
 
-def test_a_stack_comes_up_beside_one_that_fails_and_one_that_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+
+class Playbook(ResourceProvider):
+    def create(self, props):
+        pathlib.Path("played").touch()
+        return CreateResult("playbook", {})
+
+
+class Run(Resource):
+    pass
+
+
+Run(Playbook(), "playbook", {})
+"""
+KEEPS = """
+import pulumi
+
+pulumi.ComponentResource("tiny:index:Machine", "machine", opts=pulumi.ResourceOptions(protect=True))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Its engine is that of the Automation API, too."""
     project = Project(tmp_path, "", PROGRAM)
-    project.pulumi("stack", "init", "broken")
     for key, value in project.env.items():
         monkeypatch.setenv(key, value)
+    return project
+
+
+def test_a_stack_comes_up_beside_one_that_fails_and_one_that_is_not_there(project: Project) -> None:
+    project.pulumi("stack", "init", "broken")
     order = {"dev": ("broken",), "broken": (), "missing": ()}
 
-    outcomes = sites.run_all(order, partial(sites.up, folder=tmp_path), 3, sites.Board([*order], io.StringIO()))
+    outcomes = sites.run_all(order, partial(sites.up, folder=project.folder), 3, sites.Board([*order], io.StringIO()))
 
     ended = {each.site: each for each in outcomes}
     assert {site: each.failed for site, each in ended.items()} == {"dev": False, "broken": True, "missing": True}
@@ -37,3 +66,16 @@ def test_a_stack_comes_up_beside_one_that_fails_and_one_that_is_not_there(
     assert ended["missing"].tail == ("there is no stack missing: pulumi stack init missing",)
     project.pulumi("stack", "select", "dev")
     assert project.outputs() == {"site": "dev"}
+
+
+def test_what_is_protected_is_refused_before_anything_is_done(project: Project) -> None:
+    project.write(KEEPS)
+    project.pulumi("up", "--yes", "--skip-preview")
+    project.write(GROWS)
+    printed: list[str] = []
+
+    with pytest.raises(sites.SiteError, match="pulumi up of dev failed"):
+        sites.up("dev", printed.append, project.folder)
+
+    assert "cannot be deleted because it is protected" in " ".join(" ".join(printed).split())
+    assert not (project.folder / "played").exists()

@@ -16,12 +16,14 @@ import yaml
 from tests.lab.conftest import LabUnderTest
 from tests.lab.dependencies import name_of
 from tests.lab.waiting import wait_for
+from tests.unit.test_restore_document import VOLUME, commands
 
 pytestmark = pytest.mark.timeout(900)
 
 SITE = "paris"
 Values = dict[str, Any]
 QUIETLY = "--yes --skip-preview --non-interactive"
+CLAIM = "persistentvolumeclaim/authentik-postgresql-data -n authentik"
 FLAG = "kubectl get settings.longhorn.io deleting-confirmation-flag -n longhorn-system -o jsonpath='{.value}'"
 
 
@@ -38,13 +40,17 @@ def site(clone: LabUnderTest) -> LabUnderTest:
     return clone
 
 
-def pulumi(site: LabUnderTest, command: str, change: Callable[[Values], object]) -> CompletedProcess[str]:
-    """Run the engine's command with changed settings, of which the lab's own would hide some."""
+def run(site: LabUnderTest, script: str, change: Callable[[Values], object]) -> CompletedProcess[str]:
+    """Run a script whose engine has changed settings, of which the lab's own would hide some."""
     document = yaml.safe_load(site.site(SITE).stack_file.read_text())
     change(document["config"])
     file = site.repository.parent / "changed.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
-    return site.shell(SITE, f"PULUMI_OPTION_CONFIG_FILE={file} pulumi {command}")
+    return site.shell(SITE, f"export PULUMI_OPTION_CONFIG_FILE={file}\n{script}")
+
+
+def pulumi(site: LabUnderTest, command: str, change: Callable[[Values], object]) -> CompletedProcess[str]:
+    return run(site, f"pulumi {command}", change)
 
 
 def changes(site: LabUnderTest, change: Callable[[Values], object]) -> set[str]:
@@ -91,15 +97,36 @@ def test_a_values_file_changes_its_release(site: LabUnderTest) -> None:
     file.write_text(former)
 
 
+def protection(*, on: bool) -> Callable[[Values], object]:
+    return lambda config: config.update({"oss-nextgen:protection": on})
+
+
+def test_a_volume_comes_back_by_the_book(site: LabUnderTest) -> None:
+    """Under protection, which refuses to make a claim anew that is not the program's own."""
+
+    def volume() -> str:
+        return site.shell(SITE, f"kubectl get {CLAIM} -o jsonpath='{{.status.phase}} {{.spec.volumeName}}'").stdout
+
+    up = pulumi(site, f"up {QUIETLY}", protection(on=True))
+    assert up.returncode == 0, up.stdout + up.stderr
+    former = volume().removeprefix("Bound ")
+
+    script = "\n".join(["set -eux", f"export SITE={SITE}", *commands(VOLUME, run=True)])
+    restored = run(site, script, protection(on=True))
+
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert volume() == "Bound restored"
+    server = "kubectl rollout status statefulset/authentik-postgresql -n authentik --timeout 60s"
+    assert site.shell(SITE, server).returncode == 0
+    assert changes(site, protection(on=True)) == set()
+    kept = site.shell(SITE, f"kubectl delete persistentvolume {former}")
+    assert kept.returncode == 0, kept.stderr
+
+
 def test_longhorn_is_removed_once_protection_is_off(site: LabUnderTest) -> None:
     def flag() -> str:
         return site.shell(SITE, FLAG).stdout
 
-    def protection(*, on: bool) -> Callable[[Values], object]:
-        return lambda config: config.update({"oss-nextgen:protection": on})
-
-    up = pulumi(site, f"up {QUIETLY}", protection(on=True))
-    assert up.returncode == 0, up.stdout + up.stderr
     wait_for(lambda: flag() == "false")
     # Its preview is what refuses: a destroy that skips it removes what it can.
     refused = pulumi(site, "destroy --yes --non-interactive", protection(on=True))

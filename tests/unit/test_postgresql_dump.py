@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components.socle.postgresql_dump import SCRIPT
+from components import workload
+from components.socle.postgresql_dump import SCHEDULE, SCRIPT
+from settings import Storage
 
 PG_DUMP = """#!/bin/sh
 for each; do case $each in --file=*) echo "$PGDATABASE at $PGHOST" > "${each#--file=}";; esac; done
@@ -63,3 +65,14 @@ def test_a_dump_that_fails_replaces_none(folder: Path) -> None:
     before = [path for path in dumps(folder) if path.suffix == ".dump"]
     assert dump(folder, 1, FAILS="3") == 3
     assert [path for path in dumps(folder) if path.suffix == ".dump"] == before
+
+
+def test_the_volume_is_backed_up_the_same_night() -> None:
+    """By default, Longhorn's backups begin once the dump has ended, however long it took."""
+
+    def seconds(cron: str) -> int:
+        minute, hour, *others = cron.split()
+        assert others == ["*", "*", "*"]
+        return (int(hour) * 60 + int(minute)) * 60
+
+    assert seconds(SCHEDULE) + workload.LONGEST_JOB <= seconds(Storage().backups.cron)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.unit.controllers.conftest import events, eventually, helm, read, rele
 NAMESPACE = "longhorn-system"
 CHART = "lab/charts/longhorn"
 POD = Kind("v1", "Pod")
+DRIVER, PROVISIONED_BY = "driver.longhorn.io", "pv.kubernetes.io/provisioned-by"
 FLAG = "deleting-confirmation-flag"
 
 
@@ -115,6 +117,39 @@ def test_a_claim_waits_for_its_consumer(volumes: Path, admin: Cluster, kubeconfi
     assert (volumes / name).is_dir()
     admin.delete(VOLUME, volume)
     eventually(lambda: not (volumes / name).exists(), "its content goes with it")
+
+
+def test_a_volume_made_by_hand_is_for_the_claim_it_is_reserved_for(volumes: Path, admin: Cluster) -> None:
+    for name, noted in (("foreign", {}), ("restored", {PROVISIONED_BY: DRIVER})):
+        spec = {
+            "storageClassName": "longhorn",
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"},
+            "claimRef": {"namespace": "default", "name": name},
+            "csi": {"driver": DRIVER, "volumeHandle": name},
+            "persistentVolumeReclaimPolicy": "Delete",
+        }
+        admin.create(VOLUME, {"metadata": {"name": name, "annotations": noted}, "spec": spec})
+    eventually((volumes / "restored").is_dir, "its folder")
+    make_claim(admin, "another")
+    assert bound(admin, "another")["metadata"]["name"] not in ("foreign", "restored")
+
+    for name in ("foreign", "restored"):
+        make_claim(admin, name)
+        assert bound(admin, name)["metadata"]["name"] == name
+        admin.delete(CLAIM, read(admin, CLAIM, "default", name) or {})
+        eventually(partial(is_released, admin, name), "its claim is gone")
+
+    eventually(lambda: read(admin, VOLUME, "", "restored") is None, "it goes with its claim")
+    foreign = read(admin, VOLUME, "", "foreign")
+    assert foreign, "the driver has not provisioned it"
+    for kind, item in ((VOLUME, foreign), (CLAIM, read(admin, CLAIM, "default", "another"))):
+        admin.delete(kind, item or {})
+
+
+def is_released(admin: Cluster, name: str) -> bool:
+    volume = read(admin, VOLUME, "", name)
+    return volume is None or phase(volume) == "Released"
 
 
 def test_what_the_lab_cannot_provision(volumes: Path, admin: Cluster) -> None:
