@@ -7,6 +7,7 @@ inputs here, for all resources alike.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -99,6 +100,8 @@ class ChangeSet:
     site: str
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
+    unnamed: int = 0
+    """What the engine counts as changes beyond the steps that it lists: nothing that differs goes unsaid."""
     errors: tuple[str, ...] = ()
     """Why it failed; empty if it did not."""
     notices: tuple[str, ...] = ()
@@ -141,11 +144,12 @@ class ChangeSet:
         changes = tuple(Change.of(KINDS[op], step) for op, step in steps if op in KINDS)
         # A dynamic provider says it in a line of progress as well, for whoever reads no inputs.
         told = tuple(change.says.partition(" ")[2] for change in changes if change.says)
-        summary = preview.get("changeSummary") or {}
+        summary, listed = preview.get("changeSummary") or {}, Counter(op for op, _ in steps)
         return cls(
             site=site,
             changes=changes,
             unchanged=sum(number for op, number in summary.items() if op in UNCHANGED),
+            unnamed=sum(max(0, summary.get(op, 0) - listed[op]) for op in KINDS),
             errors=tuple(errors or ["the engine ended with an error and did not say which"] * failed),
             notices=tuple(text for severity, text in diagnostics if severity != "error" and not text.endswith(told)),
             refused=refused,
@@ -155,6 +159,11 @@ class ChangeSet:
     def count(self, kind: Kind) -> int:
         """How many resources change in this way."""
         return sum(change.kind is kind for change in self.changes)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is any change, named or not."""
+        return bool(self.changes or self.unnamed)
 
     @property
     def losses(self) -> list[Change]:

@@ -8,12 +8,12 @@ import os
 import re
 import subprocess
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ci import brake
+from ci import brake, events
 from ci.changes import ChangeSet
 from ci.scrub import Scrubber
 from settings import Settings
@@ -52,9 +52,17 @@ class Stack:
         Returns:
             What it printed, without secrets, and its exit code. Where it printed no JSON, its words are a diagnostic.
         """
-        done = _pulumi(*arguments, "--json", "--stack", self.site)
+        return self._read(json.loads, *arguments)
+
+    def look(self) -> tuple[dict[str, Any], int]:
+        """Run a refresh that writes nothing. Returns what `run` does, with all that differs (see `events`)."""
+        arguments = ("refresh", "--preview-only", "--color", "never")
+        return self._read(events.digest, *arguments, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
+
+    def _read(self, parse: Callable[[str], Any], *arguments: str, **variables: str) -> tuple[dict[str, Any], int]:
+        done = _pulumi(*arguments, "--json", "--stack", self.site, **variables)
         try:
-            printed = json.loads(done.stdout)
+            printed = parse(done.stdout)
         except ValueError:
             printed = _failed(done.stderr or done.stdout)
         return self.scrubber.value(printed), done.returncode
@@ -172,5 +180,6 @@ def _json(*arguments: str) -> dict[str, Any]:
     return printed
 
 
-def _pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["pulumi", *arguments, "--non-interactive"], capture_output=True, text=True, check=False)
+def _pulumi(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = ["pulumi", *arguments, "--non-interactive"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})

@@ -16,8 +16,8 @@ SHORTEST: Final = 8
 """Characters. What is shorter cannot be told from other words."""
 LONG_WORD: Final = 32
 """Characters of a part that is looked for by itself: a line of a key, a token in a kubeconfig."""
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""Marks a secret in an exported state."""
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+"""Marks a secret in an exported state and in events."""
 _SECRET_VARIABLE: Final = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY)$")
 
 
@@ -60,7 +60,7 @@ class Scrubber:
 
 def _split(value: Any, secrets: list[str]) -> Iterator[str]:
     """Yields the texts that the state shows; adds those that it keeps secret to `secrets`."""
-    if isinstance(value, Mapping) and _SIGNATURE in value:
+    if isinstance(value, Mapping) and SIGNATURE in value:
         secrets.extend(_texts(json.loads(value.get("plaintext", "null"))))
     elif isinstance(value, Mapping | list):
         for each in value.values() if isinstance(value, Mapping) else value:

@@ -20,6 +20,7 @@ from components.powerdns.server import IMAGE
 from lab.pebble import MANAGEMENT_PORT
 from lab.services import network
 from tests.gitlab_server import GitLabServer, running
+from tests.lab import by_hand
 from tests.lab.conftest import LabUnderTest
 from tests.lab.known_secrets import secrets_of
 from tests.lab.pipeline import Pipeline
@@ -178,6 +179,8 @@ def test_the_note_says_what_changes(
     assert text.startswith(f"{MARKER}\n## Preview of {gitlab.variables['CI_COMMIT_SHORT_SHA']}")
     assert [line for line in [row, *said] if line not in text] == [], text
     assert [line for line in unsaid if line in text] == [], text
+    # Every step is listed that the engine counts.
+    assert "does not name" not in text
     # Sites whose jobs left nothing behind are told.
     assert "| paris | - | - | - | - | failed |" in text
 
@@ -261,17 +264,23 @@ def test_drift_is_reported_and_nothing_is_written(
     proxmox.call("POST", machine, cores=6)
     change(None, BUMP)
 
-    pipeline.run("drift", 3)
+    with by_hand.changed(pipeline.lab, SITE, f"home.{ZONE}.", "192.0.2.9") as key:
+        pipeline.run("drift", 3)
 
     (issue,) = gitlab.issues
     assert issue["title"] == f"Drift: {SITE}"
+    home = f"home.{ZONE}. A: 3600 "
     for said in (
         "## What is there differs from the state",
+        f"<summary>{SITE}: 3 to update</summary>",
         "`differs VM toulouse-workers-1`\n```diff\n- cpu.cores: 4\n+ cpu.cores: 6\n```",
+        f"`differs zone {ZONE}`\n```diff\n- {home}{pipeline.lab.site(SITE).ingress_address}\n+ {home}192.0.2.9\n```",
+        "`differs transfer key oss-nextgen-transfer`",
         "## What was merged is not brought about",
         "`update release homepage`",
     ):
-        assert said in issue["description"]
+        assert said in issue["description"], issue["description"]
+    assert key not in issue["description"]
     assert pipeline.lab.shell(SITE, "pulumi stack export").stdout == state
     proxmox.call("POST", machine, cores=4)
 

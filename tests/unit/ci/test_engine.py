@@ -1,48 +1,18 @@
-"""What is kept of a preview, whatever the engine does. The engine is a script that answers as it does."""
+"""What is kept of a preview, whatever the engine does."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ci import engine, nouns
 from ci.__main__ import main
 from ci.engine import EngineError, Record, Stack
+from tests.unit.ci.scripted import EXPORT, MACHINE, OPENED, PASSWORD, Answers, printed
 from tests.unit.ci.steps import step
-
-ROOT = Path(__file__).resolve().parents[3]
-PASSWORD = "Xk2mB7qLw9Vt4RzN8pYc"
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(PASSWORD)}
-MACHINE = {"type": nouns.VM, "inputs": {"name": "paris-workers-1"}, "outputs": {"password": SECRET}}
-EXPORT = json.dumps({"deployment": {"resources": [MACHINE]}})
-Answers = Mapping[str, tuple[int, str, str]]
-"""First words of a command -> exit code, standard output, standard error."""
-OPENED: Answers = {"stack export": (0, EXPORT, ""), "config --json": (0, "{}", "")}
-
-
-@pytest.fixture
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Answers], None]:
-    """Puts a `pulumi` on the PATH that gives these answers, and the first fitting one."""
-
-    def install(given: Answers) -> None:
-        (tmp_path / "answers.json").write_text(json.dumps([[key.split(), *value] for key, value in given.items()]))
-        script = tmp_path / "pulumi"
-        script.write_text(
-            "#!/usr/bin/env python3\nimport json, pathlib, sys\n"
-            "for words, code, out, err in json.loads(pathlib.Path(__file__).with_name('answers.json').read_text()):\n"
-            "    if set(words) <= set(sys.argv[1:]):\n"
-            "        print(out, end=''), print(err, end='', file=sys.stderr), sys.exit(code)\n"
-            "sys.exit(f'no answer to {sys.argv[1:]}')\n"
-        )
-        script.chmod(0o755)
-
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(ROOT / "Pulumi.paris.yaml"))
-    return install
 
 
 def test_a_run_is_what_was_previewed(
@@ -64,10 +34,6 @@ def test_a_run_is_what_was_previewed(
     said = capsys.readouterr()
     assert "updating" not in said.out
     assert "paris has changed since its preview" in said.err
-
-
-def printed(**digest: Any) -> str:
-    return json.dumps(digest)
 
 
 def test_a_preview_is_kept_without_secrets(answers: Callable[[Answers], None], tmp_path: Path) -> None:
