@@ -81,6 +81,11 @@ class Change:
         )
 
     @property
+    def is_of_the_clone(self) -> bool:
+        """Whether it is of no site: the kubeconfig file is missing where the engine runs, as in every job."""
+        return self.type == nouns.KUBECONFIG_FILE and self.kind is Kind.UPDATE and self.before == self.after
+
+    @property
     def loss(self) -> str:
         """What is lost by it; empty for nothing."""
         return self.noun.loss if self.kind in (Kind.DELETE, Kind.REPLACE) else ""
@@ -141,13 +146,14 @@ class ChangeSet:
             )
         diagnostics = [(each["severity"], each["message"].strip()) for each in preview.get("diagnostics") or ()]
         errors = [text.removeprefix("error: ") for severity, text in diagnostics if severity == "error"]
-        changes = tuple(Change.of(KINDS[op], step) for op, step in steps if op in KINDS)
+        changes = [Change.of(KINDS[op], step) for op, step in steps if op in KINDS]
+        changes = [change for change in changes if not change.is_of_the_clone]
         # A dynamic provider says it in a line of progress as well, for whoever reads no inputs.
         told = tuple(change.says.partition(" ")[2] for change in changes if change.says)
         summary, listed = preview.get("changeSummary") or {}, Counter(op for op, _ in steps)
         return cls(
             site=site,
-            changes=changes,
+            changes=tuple(changes),
             unchanged=sum(number for op, number in summary.items() if op in UNCHANGED),
             unnamed=sum(max(0, summary.get(op, 0) - listed[op]) for op in KINDS),
             errors=tuple(errors or ["the engine ended with an error and did not say which"] * failed),
