@@ -103,6 +103,11 @@ BUMP = [
     ("settings/services.py", 'version="2.1.0"', 'version="2.1.1"'),
     ("lab/charts/homepage/Chart.yaml", "version: 2.1.0", "version: 2.1.1"),
 ]
+FRESH = """
+import pulumi_random
+made = pulumi_random.RandomPassword("leak", length=24, special=False)
+made.result.apply(lambda text: pulumi.log.warn(f"made {text}"))
+"""
 LEAK = [
     ("__main__.py", "# Nor is", "api_token.apply(lambda token: pulumi.log.warn(f'logged in as {token}'))\n# Nor is")
 ]
@@ -341,12 +346,22 @@ def test_an_update_plan_can_be_kept_to(pipeline: Pipeline) -> None:
     pipeline.run("up toulouse", 0, CI_MERGE_REQUEST_IID="", **plans)
 
 
+def test_a_secret_that_a_run_makes_is_not_in_its_log(pipeline: Pipeline, change: Callable[..., None]) -> None:
+    change(None, [("__main__.py", "# Nor is", f"{FRESH}# Nor is")])
+    pipeline.run("preview")
+    assert "made [secret]" in pipeline.run("up toulouse", 0, CI_MERGE_REQUEST_IID="")
+
+
 def test_no_secret_is_in_notes_artifacts_and_logs(pipeline: Pipeline, gitlab: GitLabServer) -> None:
-    texts = {str(path): path.read_text() for path in pipeline.previews.rglob("*") if path.is_file()}
+    pipeline.run("state")
+    folders = (pipeline.previews, pipeline.lab.repository / "states")
+    texts = {str(path): path.read_text() for folder in folders for path in folder.rglob("*") if path.is_file()}
     texts |= {f"log {number}": log for number, log in enumerate(pipeline.logs)}
     texts |= {f"note {note['id']}": note["body"] for note in gitlab.notes}
     texts |= {issue["title"]: issue["description"] for issue in gitlab.issues}
     assert f"{pipeline.previews}/{SITE}.json" in texts
     assert f"{pipeline.previews}/{SITE}.plan" in texts
+    assert f"{pipeline.lab.repository}/states/{SITE}.json" in texts
     secrets = secrets_of(pipeline.lab, SITE)
+    assert "leak password" in secrets
     assert [(name, place) for name, value in secrets.items() for place, text in texts.items() if value in text] == []
