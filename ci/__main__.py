@@ -43,6 +43,8 @@ def write_note(arguments: argparse.Namespace) -> int:
     written = note.preview(sets, os.environ.get("CI_COMMIT_SHORT_SHA", ""))
     job = os.environ.get("CI_JOB_URL")
     text = markdown.render(written, f"{job}/artifacts/browse/{FOLDER}" if job else "", ROOM)
+    # Where every preview's job ended early, no artifact has brought it.
+    FOLDER.mkdir(exist_ok=True)
     (FOLDER / NOTE).write_text(markdown.render(written, limit=sys.maxsize), encoding="utf-8")
     if arguments.post:
         done = GitLab.of_job(os.environ).post_note(int(os.environ["CI_MERGE_REQUEST_IID"]), text)

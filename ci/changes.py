@@ -7,6 +7,7 @@ inputs here, for all resources alike.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,6 +81,11 @@ class Change:
         )
 
     @property
+    def is_of_the_clone(self) -> bool:
+        """Whether it is of no site: the kubeconfig file is missing where the engine runs, as in every job."""
+        return self.type == nouns.KUBECONFIG_FILE and self.kind is Kind.UPDATE and self.before == self.after
+
+    @property
     def loss(self) -> str:
         """What is lost by it; empty for nothing."""
         return self.noun.loss if self.kind in (Kind.DELETE, Kind.REPLACE) else ""
@@ -99,6 +105,8 @@ class ChangeSet:
     site: str
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
+    unnamed: int = 0
+    """What the engine counts as changes beyond the steps that it lists: nothing that differs goes unsaid."""
     errors: tuple[str, ...] = ()
     """Why it failed; empty if it did not."""
     notices: tuple[str, ...] = ()
@@ -138,14 +146,16 @@ class ChangeSet:
             )
         diagnostics = [(each["severity"], each["message"].strip()) for each in preview.get("diagnostics") or ()]
         errors = [text.removeprefix("error: ") for severity, text in diagnostics if severity == "error"]
-        changes = tuple(Change.of(KINDS[op], step) for op, step in steps if op in KINDS)
+        changes = [Change.of(KINDS[op], step) for op, step in steps if op in KINDS]
+        changes = [change for change in changes if not change.is_of_the_clone]
         # A dynamic provider says it in a line of progress as well, for whoever reads no inputs.
         told = tuple(change.says.partition(" ")[2] for change in changes if change.says)
-        summary = preview.get("changeSummary") or {}
+        summary, listed = preview.get("changeSummary") or {}, Counter(op for op, _ in steps)
         return cls(
             site=site,
-            changes=changes,
+            changes=tuple(changes),
             unchanged=sum(number for op, number in summary.items() if op in UNCHANGED),
+            unnamed=sum(max(0, summary.get(op, 0) - listed[op]) for op in KINDS),
             errors=tuple(errors or ["the engine ended with an error and did not say which"] * failed),
             notices=tuple(text for severity, text in diagnostics if severity != "error" and not text.endswith(told)),
             refused=refused,
@@ -155,6 +165,11 @@ class ChangeSet:
     def count(self, kind: Kind) -> int:
         """How many resources change in this way."""
         return sum(change.kind is kind for change in self.changes)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is any change, named or not."""
+        return bool(self.changes or self.unnamed)
 
     @property
     def losses(self) -> list[Change]:

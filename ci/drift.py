@@ -7,9 +7,9 @@ and not yet brought about.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ci import markdown, note
+from ci import markdown, note, renewal
 from ci.changes import ChangeSet
 from ci.engine import Stack
 from ci.note import Note
@@ -32,14 +32,14 @@ class Drift:
     @property
     def is_clean(self) -> bool:
         """Whether there is none."""
-        return not (self.failed or self.real.changes or self.pending.changes)
+        return not (self.failed or self.real.differs or self.pending.differs)
 
     @property
     def notes(self) -> Iterator[Note]:
         """What to report."""
-        if self.real.changes or self.real.errors:
+        if self.real.differs or self.real.errors:
             yield note.drift(self.real)
-        if self.pending.changes or self.pending.errors:
+        if self.pending.differs or self.pending.errors:
             yield note.pending(self.pending)
 
     def report(self, link: str = "") -> str:
@@ -50,8 +50,10 @@ class Drift:
 
 def look(stack: Stack) -> Drift:
     """Compare what is there with the state, and the state with the program."""
-    found, code = stack.run("refresh", "--preview-only")
+    found, code = stack.look()
     real = ChangeSet.of(stack.site, found, failed=code != 0)
+    # Nobody has laid hands on a certificate that is due: the preview says so.
+    real = replace(real, changes=tuple(each for each in real.changes if not renewal.is_renewal(each)))
     planned, code = stack.run("preview", "--expect-no-changes")
     # Its code says that there are changes, or that it failed.
     pending = ChangeSet.of(stack.site, planned, failed=code != 0 and "steps" not in planned)

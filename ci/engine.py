@@ -8,15 +8,21 @@ import os
 import re
 import subprocess
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from ci import brake
+from ci import brake, events
 from ci.changes import ChangeSet
 from ci.scrub import Scrubber
 from settings import Settings
+
+CHUNK: Final = 65536
+"""Bytes, as many as a pipe holds."""
+PAUSE: Final = 10.0
+"""Seconds between two looks at what a run has made."""
 
 
 class EngineError(Exception):
@@ -52,9 +58,17 @@ class Stack:
         Returns:
             What it printed, without secrets, and its exit code. Where it printed no JSON, its words are a diagnostic.
         """
-        done = _pulumi(*arguments, "--json", "--stack", self.site)
+        return self._read(json.loads, *arguments)
+
+    def look(self) -> tuple[dict[str, Any], int]:
+        """Run a refresh that writes nothing. Returns what `run` does, with all that differs (see `events`)."""
+        arguments = ("refresh", "--preview-only", "--color", "never")
+        return self._read(events.digest, *arguments, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
+
+    def _read(self, parse: Callable[[str], Any], *arguments: str, **variables: str) -> tuple[dict[str, Any], int]:
+        done = _pulumi(*arguments, "--json", "--stack", self.site, **variables)
         try:
-            printed = json.loads(done.stdout)
+            printed = parse(done.stdout)
         except ValueError:
             printed = _failed(done.stderr or done.stdout)
         return self.scrubber.value(printed), done.returncode
@@ -66,13 +80,37 @@ class Stack:
         return self.scrubber.text(textwrap.dedent(found[1]).strip()) if found else ""
 
     def show(self, *arguments: str) -> int:
-        """Run the engine and show what it prints as it comes, without secrets. Returns its exit code."""
-        command = ["pulumi", *arguments, "--non-interactive", "--stack", self.site]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        """Run the engine and show what it prints, without secrets, some seconds late. Returns its exit code.
+
+        A run makes secrets: what it has printed is shown once the state has been read after that. The engine saves
+        what a resource has made before anything that depends on it goes on, so that nobody else can print it unknown.
+        One gap is left: what the provider of a secret itself prints while it makes it, as in the error of a creation
+        that failed, whose secret is in no state.
+
+        Raises:
+            EngineError: the state could not be read in the end; what was not shown until then is not shown.
+        """
+        command, held = ["pulumi", *arguments, "--non-interactive", "--stack", self.site], b""
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                print(self.scrubber.text(line), end="", flush=True)
+            while more := os.read(process.stdout.fileno(), CHUNK):
+                held += more
+                with suppress(EngineError):
+                    held = self._show_lines(held)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(PAUSE)
+        if held:
+            self._show_lines(held.removesuffix(b"\n") + b"\n")
         return process.returncode
+
+    def _show_lines(self, printed: bytes) -> bytes:
+        """Show whole lines. Returns what is left."""
+        lines, end, left = printed.rpartition(b"\n")
+        known = Stack.open(self.site).scrubber
+        # What the run has replaced is not in the state any more.
+        text = self.scrubber.text((lines + end).decode(errors="replace"))
+        print(known.text(text), end="", flush=True)
+        return left
 
 
 @dataclass(frozen=True)
@@ -172,5 +210,6 @@ def _json(*arguments: str) -> dict[str, Any]:
     return printed
 
 
-def _pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["pulumi", *arguments, "--non-interactive"], capture_output=True, text=True, check=False)
+def _pulumi(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = ["pulumi", *arguments, "--non-interactive"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})

@@ -56,6 +56,7 @@ class Note:
         if changes.errors:
             return f"{changes.site}: the preview failed"
         numbers = [f"{changes.count(kind)} to {kind}" for kind in Kind if changes.count(kind)]
+        numbers += [f"{changes.unnamed} more that the engine counts and does not name"] * bool(changes.unnamed)
         return f"{changes.site}: {', '.join(numbers) or 'no changes'}"
 
 

@@ -36,6 +36,7 @@ VM: Final = "proxmoxve:index/vmLegacy:VmLegacy"
 ZONE: Final = "pulumi-python:dynamic/powerdns:Zone"
 RECORD_SETS: Final = "pulumi-python:dynamic/powerdns:RecordSets"
 CERTIFICATE: Final = "pulumi-python:dynamic/certificates:AcmeCertificate"
+KUBECONFIG_FILE: Final = "pulumi-python:dynamic/kubernetes:KubeconfigFile"
 CLUSTER: Final = "pulumi-python:dynamic/kubernetes:KubesprayCluster"
 BACKUP_SERVER: Final = "pulumi-python:dynamic/backup:BackupServer"
 RELEASE: Final = "kubernetes:helm.sh/v3:Release"
@@ -54,7 +55,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "pulumi-python:dynamic/machines:GuestAddress": Noun("address"),
     "pulumi-python:dynamic/preflight:Preflight": Noun("preflight"),
     "pulumi-python:dynamic/kubernetes:AttemptedMembers": Noun("list of machines that join"),
-    "pulumi-python:dynamic/kubernetes:KubeconfigFile": Noun("kubeconfig file"),
+    KUBECONFIG_FILE: Noun("kubeconfig file"),
     "pulumi-python:dynamic/kubernetes:KnownKubeconfig": Noun("kubeconfig"),
     "pulumi-python:dynamic/certificates:AcmeAccount": Noun("ACME account", "its key is lost"),
     BACKUP_SERVER: Noun("backup server"),

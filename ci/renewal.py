@@ -34,8 +34,8 @@ def renew(stack: Stack) -> list[str]:
     changes = ChangeSet.of(stack.site, printed, failed=code != 0)
     if changes.errors:
         raise EngineError("\n".join(changes.errors))
-    due = [change for change in changes.changes if _is_renewal(change)]
-    others = [change for change in changes.changes if not (_is_renewal(change) or _follows(change))]
+    due = [change for change in changes.changes if is_renewal(change)]
+    others = [change for change in changes.changes if not (is_renewal(change) or _follows(change))]
     if due and others:
         raise OthersError(_refusal(stack.site, due, others))
     if due and stack.show("up", "--yes", "--skip-preview"):
@@ -43,7 +43,8 @@ def renew(stack: Stack) -> list[str]:
     return [change.name for change in due]
 
 
-def _is_renewal(change: Change) -> bool:
+def is_renewal(change: Change) -> bool:
+    """Whether a certificate is as the program asks for, and differs by its age."""
     return (
         change.type == nouns.CERTIFICATE
         and change.kind is Kind.UPDATE

@@ -16,8 +16,10 @@ SHORTEST: Final = 8
 """Characters. What is shorter cannot be told from other words."""
 LONG_WORD: Final = 32
 """Characters of a part that is looked for by itself: a line of a key, a token in a kubeconfig."""
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""Marks a secret in an exported state."""
+_NAME: Final = re.compile(r"[a-z]+([-._/:@ ]+[a-z]+)*/?|\d+([.:/]\d+)+")
+"""What things are called by, or an address: hardly a generator of secrets makes such a text."""
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+"""Marks a secret in an exported state and in events."""
 _SECRET_VARIABLE: Final = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY)$")
 
 
@@ -33,10 +35,13 @@ class Scrubber:
     def __init__(
         self, deployment: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, str]
     ) -> None:
-        state: list[str] = []
+        state: list[Any] = []
         clear = "\n".join(_split(deployment, state))
         # A name or an address in a structure that is secret as a whole is none: the state shows it elsewhere.
-        words = {word for secret in state for word in _words(secret) if word not in clear}
+        words = {word for value in state for secret in _texts(value) for word in _words(secret) if word not in clear}
+        # What is marked by itself is one wherever it stands: a program has let it slip into the state as well.
+        alone = {word for value in state if isinstance(value, str) for word in _whole(value)}
+        words |= {word for word in alone if not _NAME.fullmatch(word)}
         # What a person has set as a secret is one, also where a program has let it slip into the state.
         words |= {word for each in config.values() if each.get("secret") for word in _words(each.get("value", ""))}
         words |= {
@@ -58,10 +63,10 @@ class Scrubber:
         return [self.value(each) for each in value] if isinstance(value, list) else value
 
 
-def _split(value: Any, secrets: list[str]) -> Iterator[str]:
-    """Yields the texts that the state shows; adds those that it keeps secret to `secrets`."""
-    if isinstance(value, Mapping) and _SIGNATURE in value:
-        secrets.extend(_texts(json.loads(value.get("plaintext", "null"))))
+def _split(value: Any, secrets: list[Any]) -> Iterator[str]:
+    """Yields the texts that the state shows; adds the values that it keeps secret to `secrets`."""
+    if isinstance(value, Mapping) and SIGNATURE in value:
+        secrets.append(json.loads(value.get("plaintext", "null")))
     elif isinstance(value, Mapping | list):
         for each in value.values() if isinstance(value, Mapping) else value:
             yield from _split(each, secrets)
@@ -78,6 +83,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _words(secret: str) -> Iterable[str]:
-    long_ones = {word for word in re.split(r"[\s=\"']+", secret) if len(word) >= LONG_WORD}
-    whole = {secret} if len(secret) >= SHORTEST and "\n" not in secret else set()
-    return long_ones | whole
+    return {word for word in re.split(r"[\s=\"']+", secret) if len(word) >= LONG_WORD} | _whole(secret)
+
+
+def _whole(secret: str) -> set[str]:
+    """The text itself, if it is one line that can be told from other words."""
+    line = secret.strip()
+    return {line} if len(line) >= SHORTEST and "\n" not in line else set()

@@ -26,6 +26,7 @@ def is_affected(site: str, paths: Iterable[str]) -> bool:
 
 def changed_since(revision: str) -> list[str] | None:
     """Paths that differ from a revision; None where git cannot say, because the clone is too shallow for instance."""
-    command = ["git", "diff", "--name-only", "-z", f"{revision}...HEAD"]
+    # Of a file that was moved, also where it is no more.
+    command = ["git", "diff", "--no-renames", "--name-only", "-z", f"{revision}...HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.split("\0")[:-1] if done.returncode == 0 else None

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -20,16 +20,14 @@ from components.powerdns.server import IMAGE
 from lab.pebble import MANAGEMENT_PORT
 from lab.services import network
 from tests.gitlab_server import GitLabServer, running
+from tests.lab import by_hand
 from tests.lab.conftest import LabUnderTest
+from tests.lab.edits import BUMP, FRESH, NOTES, SITE, ZONE, Values, readdressed
 from tests.lab.known_secrets import secrets_of
 from tests.lab.pipeline import Pipeline
 from tests.lab.proxmox import ProxmoxSite
 
 pytestmark = pytest.mark.timeout(900)
-
-SITE = "toulouse"
-ZONE = "toulouse.ef-fr.dev"
-Values = dict[str, Any]
 
 
 def small(values: Values) -> None:
@@ -76,93 +74,6 @@ def change(pipeline: Pipeline) -> Iterator[Callable[..., None]]:
         path.write_text(text)
 
 
-def grown(values: Values) -> None:
-    values["pools"][1]["count"] = 3
-
-
-def shrunk(values: Values) -> None:
-    values["pools"][1]["count"] = 1
-
-
-def published(values: Values) -> None:
-    wiki = {"name": "wiki", "host": f"wiki.{ZONE}", "address": "10.31.10.9", "port": 8006, "verify": False}
-    values["externalServices"] = [wiki]
-
-
-def renumbered(values: Values) -> None:
-    values["pools"][1]["vmIdOffset"] = 301
-
-
-def readdressed(values: Values) -> None:
-    values["kubernetes"]["podCidr"] = "10.200.0.0/18"
-
-
-BUMP = [
-    ("settings/services.py", 'version="2.1.0"', 'version="2.1.1"'),
-    ("lab/charts/homepage/Chart.yaml", "version: 2.1.0", "version: 2.1.1"),
-]
-LEAK = [
-    ("__main__.py", "# Nor is", "api_token.apply(lambda token: pulumi.log.warn(f'logged in as {token}'))\n# Nor is")
-]
-
-NOTES: dict[str, tuple[Any, Any, str, list[str], list[str]]] = {
-    "nothing": (
-        None,
-        None,
-        f"| {SITE} | - | - | - | - |",
-        [f"<summary>{SITE}: no changes</summary>"],
-        ["State is lost"],
-    ),
-    "a VM added": (
-        grown,
-        None,
-        f"| {SITE} | 3 | 4 | - | - |",
-        ["`create VM toulouse-workers-3`", "`runs scale.yml: + toulouse-workers-3`", "+ cpu.cores: 4"],
-        ["State is lost"],
-    ),
-    "a node removed": (
-        shrunk,
-        None,
-        f"| {SITE} | - | 3 | - | 3 |",
-        [
-            f"**⚠️ State is lost**\n\n- `{SITE}: delete VM toulouse-workers-2: its disks are lost`",
-            "`update cluster toulouse` `runs remove-node.yml: - toulouse-workers-2`",
-            "- values.persistence.defaultClassReplicaCount: 2\n+ values.persistence.defaultClassReplicaCount: 1",
-        ],
-        ["The brake"],
-    ),
-    "a record changed": (
-        published,
-        None,
-        f"| {SITE} | 5 | 1 | - | - |",
-        [f"`update zone {ZONE}`\n```diff\n+ wiki.{ZONE}. A: 3600 ", "+ stringData: [secret]"],
-        [f"ns1.{ZONE}. A", "recordSets"],
-    ),
-    "a chart bumped": (
-        None,
-        BUMP,
-        f"| {SITE} | - | 1 | - | - |",
-        ["`update release homepage`\n```diff\n- version: 2.1.0\n+ version: 2.1.1\n```"],
-        [],
-    ),
-    "a secret that a program prints": (None, LEAK, f"| {SITE} | - | - | - | - |", ["logged in as [secret]"], []),
-    "a replacement": (
-        renumbered,
-        None,
-        f"| {SITE} | - | 3 | 6 | - |",
-        [
-            f"- `{SITE}: replace VM toulouse-workers-1: its disks are lost`",
-            "⚠️ `replace VM toulouse-workers-1, forced by vmId`",
-            "- vmId: 3201\n+ vmId: 3301",
-            "**⛔ The brake refuses this**",
-            "2 of 3 machines would be replaced or deleted, and changeControl.machines allows 1",
-        ],
-        [],
-    ),
-}
-"""What is done -> settings, files, the site's row, what the note says, and what it does not."""
-
-
 @pytest.mark.parametrize("case", NOTES)
 def test_the_note_says_what_changes(
     pipeline: Pipeline, gitlab: GitLabServer, change: Callable[..., None], case: str
@@ -178,6 +89,8 @@ def test_the_note_says_what_changes(
     assert text.startswith(f"{MARKER}\n## Preview of {gitlab.variables['CI_COMMIT_SHORT_SHA']}")
     assert [line for line in [row, *said] if line not in text] == [], text
     assert [line for line in unsaid if line in text] == [], text
+    # Every step is listed that the engine counts.
+    assert "does not name" not in text
     # Sites whose jobs left nothing behind are told.
     assert "| paris | - | - | - | - | failed |" in text
 
@@ -261,23 +174,39 @@ def test_drift_is_reported_and_nothing_is_written(
     proxmox.call("POST", machine, cores=6)
     change(None, BUMP)
 
-    pipeline.run("drift", 3)
+    with by_hand.changed(pipeline.lab, SITE, f"home.{ZONE}.", "192.0.2.9") as key:
+        pipeline.run("drift", 3)
 
     (issue,) = gitlab.issues
     assert issue["title"] == f"Drift: {SITE}"
+    home = f"home.{ZONE}. A: 3600 "
     for said in (
         "## What is there differs from the state",
+        f"<summary>{SITE}: 3 to update</summary>",
         "`differs VM toulouse-workers-1`\n```diff\n- cpu.cores: 4\n+ cpu.cores: 6\n```",
+        f"`differs zone {ZONE}`\n```diff\n- {home}{pipeline.lab.site(SITE).ingress_address}\n+ {home}192.0.2.9\n```",
+        "`differs transfer key oss-nextgen-transfer`",
         "## What was merged is not brought about",
         "`update release homepage`",
     ):
-        assert said in issue["description"]
+        assert said in issue["description"], issue["description"]
+    assert key not in issue["description"]
     assert pipeline.lab.shell(SITE, "pulumi stack export").stdout == state
     proxmox.call("POST", machine, cores=4)
 
 
+@contextmanager
+def in_a_new_clone(lab: LabUnderTest) -> Iterator[None]:
+    """Each job of a pipeline has one: what is not committed is not there."""
+    file = Path(lab.site(SITE).kubeconfig_path)
+    aside = file.rename(file.with_suffix(".aside"))
+    yield
+    aside.replace(file)
+
+
 def test_the_issue_is_closed_once_the_drift_is_gone(pipeline: Pipeline, gitlab: GitLabServer) -> None:
-    assert "no drift" in pipeline.run("drift")
+    with in_a_new_clone(pipeline.lab):
+        assert "no drift" in pipeline.run("drift")
     assert [issue["state"] for issue in gitlab.issues] == ["closed"]
 
 
@@ -292,7 +221,8 @@ def test_a_renewal_renews(pipeline: Pipeline) -> None:
     before = pipeline.lab.outputs(SITE)["certificates"]
     identity = f"kubectl get secret -n nginx-ingress {ZONE.replace('.', '-')}-tls -o jsonpath={{.metadata.uid}}"
     secret = pipeline.lab.shell(SITE, identity).stdout
-    assert f"renewed 1: {ZONE}, *.{ZONE}" in pipeline.run("renewal")
+    with in_a_new_clone(pipeline.lab):
+        assert f"renewed 1: {ZONE}, *.{ZONE}" in pipeline.run("renewal")
     after = pipeline.lab.outputs(SITE)["certificates"]
     assert [zone for zone in before if before[zone] != after[zone]] == [ZONE]
     # Updated in place: HTTPS was never without a certificate.
@@ -320,12 +250,22 @@ def test_an_update_plan_can_be_kept_to(pipeline: Pipeline) -> None:
     pipeline.run("up toulouse", 0, CI_MERGE_REQUEST_IID="", **plans)
 
 
+def test_a_secret_that_a_run_makes_is_not_in_its_log(pipeline: Pipeline, change: Callable[..., None]) -> None:
+    change(None, [("__main__.py", "# Nor is", f"{FRESH}# Nor is")])
+    pipeline.run("preview")
+    assert "made [secret]" in pipeline.run("up toulouse", 0, CI_MERGE_REQUEST_IID="")
+
+
 def test_no_secret_is_in_notes_artifacts_and_logs(pipeline: Pipeline, gitlab: GitLabServer) -> None:
-    texts = {str(path): path.read_text() for path in pipeline.previews.rglob("*") if path.is_file()}
+    pipeline.run("state")
+    folders = (pipeline.previews, pipeline.lab.repository / "states")
+    texts = {str(path): path.read_text() for folder in folders for path in folder.rglob("*") if path.is_file()}
     texts |= {f"log {number}": log for number, log in enumerate(pipeline.logs)}
     texts |= {f"note {note['id']}": note["body"] for note in gitlab.notes}
     texts |= {issue["title"]: issue["description"] for issue in gitlab.issues}
     assert f"{pipeline.previews}/{SITE}.json" in texts
     assert f"{pipeline.previews}/{SITE}.plan" in texts
+    assert f"{pipeline.lab.repository}/states/{SITE}.json" in texts
     secrets = secrets_of(pipeline.lab, SITE)
+    assert "leak password" in secrets
     assert [(name, place) for name, value in secrets.items() for place, text in texts.items() if value in text] == []

@@ -125,3 +125,15 @@ def test_what_leaves_the_state_only_is_no_change() -> None:
     assert (
         change_set(step("remove-pending-replace", nouns.VM, "it", {}), step("discard", CLAIM, "it", {})).changes == ()
     )
+
+
+def test_a_kubeconfig_file_that_is_not_in_this_clone_is_no_change_of_the_site() -> None:
+    """Each job of a pipeline has a clone of its own: there would be drift every day, and no renewal ever."""
+    inputs = {"path": ".kube/paris.yaml", "content": "[secret]"}
+    missing = change_set(step("update", nouns.KUBECONFIG_FILE, "f", inputs, inputs))
+    assert not missing.differs
+    moved = {**inputs, "path": "elsewhere"}
+    later = {**inputs, "content": min(nouns.UNKNOWN)}
+    for op, after in (("replace", moved), ("update", later), ("delete", None), ("create", inputs)):
+        before = None if op == "create" else inputs
+        assert change_set(step(op, nouns.KUBECONFIG_FILE, "f", before, after)).differs

@@ -42,6 +42,15 @@ def test_the_note_of_all_sites_is_posted_and_kept(folder: Path, gitlab: GitLabSe
         assert row in (folder / "note.md").read_text()
 
 
+def test_the_note_says_that_every_preview_has_failed(folder: Path, gitlab: GitLabServer) -> None:
+    """Their jobs ended before they could keep anything: there is no artifact, so no folder either."""
+    assert main(["note", "--post", "--expect", "paris", "lille"]) == 0
+    (note,) = gitlab.notes
+    for row in ("| lille | - | - | - | - | failed |", "| paris | - | - | - | - | failed |"):
+        assert row in note["body"]
+        assert row in (folder / "note.md").read_text()
+
+
 def test_the_note_is_printed_where_there_is_no_merge_request(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Record("paris").write(folder)
     assert main(["note"]) == 0

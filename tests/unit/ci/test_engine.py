@@ -1,48 +1,20 @@
-"""What is kept of a preview, whatever the engine does. The engine is a script that answers as it does."""
+"""What is kept of a preview, whatever the engine does."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ci import engine, nouns
 from ci.__main__ import main
 from ci.engine import EngineError, Record, Stack
+from tests.unit.ci.scripted import EXPORT, MACHINE, OPENED, PASSWORD, Answers, printed
 from tests.unit.ci.steps import step
-
-ROOT = Path(__file__).resolve().parents[3]
-PASSWORD = "Xk2mB7qLw9Vt4RzN8pYc"
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(PASSWORD)}
-MACHINE = {"type": nouns.VM, "inputs": {"name": "paris-workers-1"}, "outputs": {"password": SECRET}}
-EXPORT = json.dumps({"deployment": {"resources": [MACHINE]}})
-Answers = Mapping[str, tuple[int, str, str]]
-"""First words of a command -> exit code, standard output, standard error."""
-OPENED: Answers = {"stack export": (0, EXPORT, ""), "config --json": (0, "{}", "")}
-
-
-@pytest.fixture
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Answers], None]:
-    """Puts a `pulumi` on the PATH that gives these answers, and the first fitting one."""
-
-    def install(given: Answers) -> None:
-        (tmp_path / "answers.json").write_text(json.dumps([[key.split(), *value] for key, value in given.items()]))
-        script = tmp_path / "pulumi"
-        script.write_text(
-            "#!/usr/bin/env python3\nimport json, pathlib, sys\n"
-            "for words, code, out, err in json.loads(pathlib.Path(__file__).with_name('answers.json').read_text()):\n"
-            "    if set(words) <= set(sys.argv[1:]):\n"
-            "        print(out, end=''), print(err, end='', file=sys.stderr), sys.exit(code)\n"
-            "sys.exit(f'no answer to {sys.argv[1:]}')\n"
-        )
-        script.chmod(0o755)
-
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(ROOT / "Pulumi.paris.yaml"))
-    return install
 
 
 def test_a_run_is_what_was_previewed(
@@ -64,10 +36,6 @@ def test_a_run_is_what_was_previewed(
     said = capsys.readouterr()
     assert "updating" not in said.out
     assert "paris has changed since its preview" in said.err
-
-
-def printed(**digest: Any) -> str:
-    return json.dumps(digest)
 
 
 def test_a_preview_is_kept_without_secrets(answers: Callable[[Answers], None], tmp_path: Path) -> None:
@@ -130,3 +98,61 @@ def test_what_is_shown_of_a_run_has_no_secret(
     answers({**OPENED, "up --yes": (3, f"creating\nlogged in with {PASSWORD}\n", "")})
     assert Stack.open("paris").show("up", "--yes") == 3
     assert capsys.readouterr().out == "creating\nlogged in with [secret]\n"
+
+
+@pytest.fixture
+def run_making_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stack]:
+    """A run that replaces a password, prints both, and does this before and that after."""
+
+    def install(before: str, after: str) -> Stack:
+        (tmp_path / "state.json").write_text(EXPORT.replace(PASSWORD, PASSWORD[::-1]))
+        (tmp_path / "later.json").write_text(EXPORT)
+        (tmp_path / "pulumi").write_text(
+            f"""#!/bin/sh
+            cd {tmp_path}
+            case "$*" in
+              "stack export"*) test ! -e busy && cat state.json ;;
+              "config --json"*) echo "{{}}" ;;
+              *) {before}; cp later.json state.json; echo "made {PASSWORD}, not {PASSWORD[::-1]}"; {after}; exit 3 ;;
+            esac"""
+        )
+        (tmp_path / "pulumi").chmod(0o755)
+        return Stack.open("paris")
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(engine, "PAUSE", 0.1)
+    return install
+
+
+@pytest.mark.parametrize(("before", "after"), [(":", ":"), ("touch busy", "sleep 1; rm busy; printf end")])
+def test_a_secret_that_the_run_itself_makes_is_not_shown(
+    run_making_a_secret: Callable[..., Stack], capsys: pytest.CaptureFixture[str], before: str, after: str
+) -> None:
+    """At once, or where the state cannot be read for a while."""
+    assert run_making_a_secret(before, after).show("up", "--yes") == 3
+    assert capsys.readouterr().out.removesuffix("end\n") == "made [secret], not [secret]\n"
+
+
+def test_nothing_is_shown_of_a_run_whose_secrets_nobody_can_know(
+    run_making_a_secret: Callable[..., Stack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(EngineError, match="pulumi stack export"):
+        run_making_a_secret("touch busy", ":").show("up", "--yes")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_is_shown_while_it_goes_on(
+    run_making_a_secret: Callable[..., Stack], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends once somebody has read its first line."""
+    stack = run_making_a_secret("echo creating; while test ! -e read; do sleep 0.1; done", ":")
+    run, shown = threading.Thread(target=stack.show, args=("up", "--yes")), ""
+    run.start()
+    deadline = time.monotonic() + 30
+    while "creating\n" not in shown and time.monotonic() < deadline:
+        time.sleep(0.1)
+        shown += capsys.readouterr().out
+    (tmp_path / "read").touch()
+    run.join()
+    assert shown == "creating\n"
+    assert capsys.readouterr().out == "made [secret], not [secret]\n"

@@ -22,6 +22,16 @@ LINES = sorted({line for job in JOBS.values() for line in job.get("script", ())}
 SITES = {file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")}
 
 
+def inherited(name: str, key: str) -> dict[str, Any]:
+    """What a job has under a key, with what it gets from those that it extends."""
+    extended = JOBS[name].get("extends", [])
+    values: dict[str, Any] = {}
+    for parent in [extended] if isinstance(extended, str) else extended:
+        values |= inherited(parent, key)
+    values |= JOBS[name].get(key, {})
+    return values
+
+
 def test_it_keeps_to_the_schema_of_gitlab() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", str(FILE)],
@@ -73,3 +83,15 @@ def test_only_protected_branches_of_this_project_reach_a_site() -> None:
     assert len(reach) == 7
     for job in reach:
         assert all(rule["if"].startswith(trusted) for rule in job["rules"])
+
+
+def test_only_what_reaches_a_site_is_told_options_of_the_engine() -> None:
+    """`make test` runs the engine in other folders as well, where `policy` is no policy pack."""
+
+    def options(job: str) -> set[str]:
+        variables = PIPELINE["variables"] | inherited(job, "variables")
+        return {name for name in variables if name.startswith("PULUMI_OPTION_")}
+
+    assert {job: options(job) for job in ("lint", "test")} == {"lint": set(), "test": set()}
+    for job in ("preview", "drift", "renewal", *(f"up {site}" for site in SITES)):
+        assert options(job) == {"PULUMI_OPTION_POLICY_PACK"}

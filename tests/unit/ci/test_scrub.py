@@ -35,8 +35,9 @@ def scrubber(*secrets: Any, clear: str = "", config: Any = None, environment: An
         ([f"client-key-data: {LINE}\n  x: 1"], f"a\\n{LINE}\\nb", f"a\\n{MASK}\\nb"),
         (["a@pve!b=6f2ad9a0-0000-4000-8000-000000000001"], "UUID 6f2ad9a0-0000-4000-8000-000000000001", f"UUID {MASK}"),
         (["short"], "short of memory", "short of memory"),
+        ([f"{PASSWORD}\n"], f"login with {PASSWORD}", f"login with {MASK}"),
     ],
-    ids=["password", "nested", "line-of-a-key", "word-of-a-file", "half-a-token", "too-short"],
+    ids=["password", "nested", "line-of-a-key", "word-of-a-file", "half-a-token", "too-short", "line-of-a-file"],
 )
 def test_secrets_of_the_state(secrets: list[Any], text: str, scrubbed: str) -> None:
     assert scrubber(*secrets).text(text) == scrubbed
@@ -46,6 +47,24 @@ def test_what_the_state_shows_elsewhere_is_no_secret() -> None:
     assert scrubber({"host": "10.75.10.101", "password": PASSWORD}, clear="10.75.10.101").text(
         f"10.75.10.101 {PASSWORD}"
     ) == (f"10.75.10.101 {MASK}")
+
+
+def test_what_is_marked_by_itself_is_a_secret_where_the_state_shows_it_too() -> None:
+    """A program has put it into an input that is not secret."""
+    for secret in (PASSWORD, "6f2ad9a0-0000-4000-8000-000000000001", "dGhlIGtleQ==", "alllowercase1"):
+        assert scrubber(secret, clear=f"login with {secret}").text(f"as {secret}") == f"as {MASK}"
+
+
+@pytest.mark.parametrize(
+    "word", ["true", "short-1", "authentik", "longhorn-system", "https://home.ef-fr.dev/", "10.75.10.0/24"]
+)
+def test_a_word_that_the_state_shows_elsewhere_stays_though_it_is_marked(word: str) -> None:
+    """Else a value that is secret by where it comes from would black out a whole note."""
+    assert scrubber(word, PASSWORD, clear=f"the {word}").text(f"{word} {PASSWORD}") == f"{word} {MASK}"
+
+
+def test_a_word_that_is_marked_and_stands_nowhere_else_is_a_secret() -> None:
+    assert scrubber("correct horse battery").text("it is correct horse battery") == f"it is {MASK}"
 
 
 def test_secrets_of_the_configuration_and_of_the_job() -> None:
