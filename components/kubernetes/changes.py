@@ -109,7 +109,7 @@ def _node_refusals(before: dict[str, Props], after: dict[str, Props]) -> Iterato
 def _move(name: str, old: str, new: str) -> str:
     return (
         f"{name} had the address {old} and now has {new}: Kubernetes nodes cannot be re-addressed. Reserve the former "
-        "address for its MAC address in DHCP, restart the VM and run again."
+        "address for its MAC address in DHCP, restart the VM, run `pulumi refresh`, then `pulumi up`."
     )
 
 

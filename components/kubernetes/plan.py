@@ -37,6 +37,8 @@ class Run:
     """Names of the nodes that it is limited to; all if empty."""
     variables: Props = field(default_factory=dict)
     """Extra variables."""
+    lost: Sequence[str] = ()
+    """Names of the nodes that are removed without their machines, which are not there to be reached."""
 
 
 def runs(olds: Props, news: Props, lost: Collection[str] = (), joined: Collection[str] = ()) -> Iterator[Run]:
@@ -93,13 +95,15 @@ def _membership(olds: Props, news: Props, lost: Collection[str], joined: Collect
 def _removal(
     leaving: Sequence[Node], nodes: Sequence[Node], reached: Cluster, release: Props, lost: bool = False
 ) -> Run:
-    variables: dict[str, Any] = {"node": ",".join(node.name for node in leaving), "skip_confirmation": True}
+    names = [node.name for node in leaving]
+    variables: dict[str, Any] = {"node": ",".join(names), "skip_confirmation": True}
     if lost:
         variables |= {"reset_nodes": False, "allow_ungraceful_removal": True, "drain_timeout": LOST_DRAIN_TIMEOUT}
     if sum(map(_votes, nodes)) % 2 == 0:
         # Another voter is lost and gone already: an even number that this run makes odd again.
         variables |= {"ignore_assert_errors": True}
-    return Run(REMOVE, _signed("-", leaving), replace(reached, nodes=nodes), release, variables=variables)
+    told, missing = replace(reached, nodes=nodes), names if lost else ()
+    return Run(REMOVE, _signed("-", leaving), told, release, variables=variables, lost=missing)
 
 
 def _versions(olds: Props, news: Props, wanted: Cluster) -> Iterator[Run]:

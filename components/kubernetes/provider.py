@@ -139,7 +139,7 @@ def _run(run: plan.Run, python: Path, private_key: str, lock: int) -> tuple[str,
     """Run one playbook; the kubeconfig, empty if it makes none, and the recap."""
     checkout = toolbox.checkout(run.release["repository"], run.release["commit"])
     with runner.workspace(run.cluster, private_key) as folder:
-        runner.check_identities(checkout, python, folder, keep=[lock])
+        runner.check_identities(checkout, python, folder, run.lost, keep=[lock])
         recap = runner.run_playbook(
             run.playbook, checkout, python, folder, limit=run.limit, variables=run.variables, keep=[lock]
         )

@@ -40,6 +40,7 @@ def test_a_lost_machine_goes_first_and_is_not_reached() -> None:
     lost = {"reset_nodes": False, "allow_ungraceful_removal": True, "drain_timeout": "60s"}
     assert runs[0].variables == {"node": "w-2", "skip_confirmation": True, **lost}
     assert runs[2].variables == {"node": "w-3", "skip_confirmation": True}
+    assert [list(run.lost) for run in runs] == [["w-2"], [], []]
 
 
 def test_the_voter_that_goes_after_a_lost_one_may_leave_an_even_number() -> None:
