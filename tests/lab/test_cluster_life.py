@@ -128,6 +128,8 @@ def test_a_killed_removal_is_run_again_and_the_vm_goes_after_its_node(site: LabU
 def test_a_node_whose_machine_is_gone_already_is_removed(site: LabUnderTest) -> None:
     delete_by_hand(site, 3204)
     configure(site, workers=3)
+    site.run("refresh", SITE)
+    assert f"remove-node.yml: - {WORKERS}4" in site.run("preview", SITE)
 
     site.run("up", SITE)
 
