@@ -16,6 +16,8 @@ from components.kubernetes import members
 from components.kubernetes.inventory import Cluster, Node
 
 CLUSTER, SCALE, REMOVE, UPGRADE = "cluster.yml", "scale.yml", "remove-node.yml", "upgrade-cluster.yml"
+FETCHING = (CLUSTER, UPGRADE)
+"""Those that bring the administrator's kubeconfig back, as it is on the control plane then."""
 LOST_DRAIN_TIMEOUT = "60s"
 """Pods of a machine that is gone never say that they have ended; Kubespray would wait six minutes for them."""
 
@@ -41,7 +43,9 @@ class Run:
     """Names of the nodes that are removed without their machines, which are not there to be reached."""
 
 
-def runs(olds: Props, news: Props, lost: Collection[str] = (), joined: Collection[str] = ()) -> Iterator[Run]:
+def runs(
+    olds: Props, news: Props, lost: Collection[str] = (), joined: Collection[str] = (), renewal: str = ""
+) -> Iterator[Run]:
     """The runs that bring a cluster about, or bring it from `olds` to `news`.
 
     Args:
@@ -49,11 +53,14 @@ def runs(olds: Props, news: Props, lost: Collection[str] = (), joined: Collectio
         news: Inputs asked for. Addresses may be unknown, names and roles are not.
         lost: Names of the nodes that are to go and whose machines cannot be reached any more.
         joined: Names of the nodes whose machines were made anew and have joined: they are not removed again.
+        renewal: Why the administrator's kubeconfig is to be fetched anew; empty if it is not.
     """
     wanted, release = Cluster.from_properties(news), news["kubespray"]
     if olds:
-        yield from _membership(olds, news, lost, joined)
-        yield from _versions(olds, news, wanted)
+        changes = [*_membership(olds, news, lost, joined), *_versions(olds, news, wanted)]
+        yield from changes
+        if renewal and not any(run.playbook in FETCHING for run in changes):
+            yield Run(CLUSTER, renewal, wanted, release)
         return
     names = [node.name for node in wanted.nodes]
     # A first run that did not succeed may have made members that are not wanted any more: they join, then leave.

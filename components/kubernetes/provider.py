@@ -77,8 +77,13 @@ class KubesprayClusterProvider(ResourceProvider):
         return CheckResult({**news, "playbook": text}, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare the inputs, and look at the kubeconfig, which is no input: `check` does not see it."""
         changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=["site"] if "site" in changed else [])
+        renewal = kubeconfig.renewal(olds.get("kubeconfig", ""))
+        for run in plan.runs(olds, news, renewal=renewal) if renewal else ():
+            if run.why == renewal:
+                show(f"kubernetes: {run.playbook}: {renewal}")
+        return DiffResult(changes=bool(changed or renewal), replaces=["site"] if "site" in changed else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run `cluster.yml`.
@@ -117,7 +122,8 @@ def _inputs(props: dict[str, Any]) -> dict[str, Any]:
 
 def _bring_about(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
     """Run the playbooks; the outputs: an administrator's kubeconfig that is known to work, and Ansible's recap."""
-    runs = list(plan.runs(olds, news, _lost(olds, news), _joined(olds, news)))
+    renewal = kubeconfig.renewal(olds.get("kubeconfig", ""))
+    runs = list(plan.runs(olds, news, _lost(olds, news), _joined(olds, news), renewal))
     if not runs:
         return {"kubeconfig": olds["kubeconfig"], "recap": olds.get("recap", "")}
     config, recaps = olds.get("kubeconfig", ""), []

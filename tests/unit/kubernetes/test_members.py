@@ -157,7 +157,7 @@ def test_the_cluster_tells_whether_it_has_joined(
 ) -> None:
     seen: list[set[str]] = []
 
-    def record(_olds: object, _news: object, _lost: object, joined: set[str]) -> Iterator[plan.Run]:
+    def record(_olds: object, _news: object, _lost: object, joined: set[str], _renewal: str) -> Iterator[plan.Run]:
         seen.append(joined)
         return iter(())
 

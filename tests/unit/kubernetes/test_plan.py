@@ -85,7 +85,7 @@ def test_a_machine_is_lost_if_nothing_or_another_one_answers(
 ) -> None:
     seen: list[set[str]] = []
 
-    def record(_olds: object, _news: object, lost: set[str], _joined: object) -> Iterator[Run]:
+    def record(_olds: object, _news: object, lost: set[str], _joined: object, _renewal: str) -> Iterator[Run]:
         seen.append(lost)
         return iter(())
 
