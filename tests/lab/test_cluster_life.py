@@ -177,6 +177,10 @@ def test_a_killed_upgrade_is_run_again_and_ends_with_every_node_upgraded(site: L
     assert f"upgrade-cluster.yml: Kubernetes {FORMER_KUBERNETES} to 1.35.4" in site.run("preview", SITE)
     kill_when(site, lambda: being_drained(site, workers(3)))
     calls = Calls(site)
+    configure(site, workers=3)
+    taken_back = f"kubernetes.version was 1.35.4 in a run that has not succeeded, and cannot become {FORMER_KUBERNETES}"
+    assert taken_back in " ".join(site.run("preview", SITE, code=1).split())
+    configure(site, workers=3, version="1.35.4")
 
     site.run("up", SITE)
 
