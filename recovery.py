@@ -1,8 +1,9 @@
 """Recover a stack after a run that was killed or failed: `python -m recovery STACK`.
 
-A killed run leaves the stack locked, and creations that the state does not know the end of. One that failed may
-leave a clone behind that never got as far as the state. The platform derives the id of all that it makes on
-Proxmox, so each is looked up there:
+A killed run leaves the stack locked, and operations that the state does not know the end of. One that failed may
+leave a clone behind that never got as far as the state. What was being changed or removed is looked at again: it may
+be gone, which the provider of the virtual machines takes for an error. The platform derives the id of all that it
+makes on Proxmox, so each creation is looked up there:
 
 - a virtual machine that bears the id and the name is removed: nothing was built on it yet;
 - what a build of an image has left under its name is removed, unless it is a template already;
@@ -43,6 +44,12 @@ class Pending:
     urn: str
     type: str
     inputs: dict[str, Any]
+
+
+def cut_short(deployment: dict[str, Any]) -> list[str]:
+    """URNs of what was there and was being changed or removed: only a look at the real thing tells what came of it."""
+    operations = deployment.get("pending_operations", [])
+    return [operation["resource"]["urn"] for operation in operations if operation["type"] != "creating"]
 
 
 def pending_creations(deployment: dict[str, Any]) -> list[Pending]:
@@ -115,9 +122,12 @@ def recover(stack: str) -> None:
     """
     _pulumi("cancel", "--yes", "--stack", stack)
     deployment = json.loads(_pulumi("stack", "export", "--stack", stack))["deployment"]
-    pending, unfinished = pending_creations(deployment), half_made(deployment)
+    pending = pending_creations(deployment)
+    unfinished = {*cut_short(deployment), *half_made(deployment)}
     api = _api(stack)
     adopted = {one.urn: id_ for one in pending if (id_ := settle(api, one)) is not None}
+    for urn in sorted(unfinished):
+        print(f"looked at again: {urn.rpartition('::')[2]}", flush=True)
     for one in pending:
         print(f"{'adopted' if one.urn in adopted else 'forgotten'}: {one.urn.rpartition('::')[2]} ({one.type})")
     removed = strays(api, deployment)

@@ -2,7 +2,8 @@
 
 A site waits for those that it needs: its backup server, whose outputs it reads, and the site that its zones are
 delegated from. Sites that need nothing of each other come up side by side. One that fails stops no other, not even
-those that need it: each comes up as far as it can, and says what it misses.
+those that need it: each comes up as far as it can, and says what it misses. Where something is removed or replaced,
+a site's run ends with its first error.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ BEAT = 15.0
 """Seconds between two looks at what goes on, where there is no terminal."""
 TAIL = 25
 """Lines of a failed site's output that are shown again at the end."""
+ADDING = frozenset({"same", "create", "update", "read", "refresh", "import"})
+"""Operations after which all that was there is there."""
 
 Tell = Callable[[str], None]
 """Is given a line of a site's output."""
@@ -180,7 +183,10 @@ def _run(site: str, run: Run, board: Board) -> Outcome:
 
 
 def up(site: str, tell: Tell, folder: Path = ROOT) -> None:
-    """Bring the stack of a site up, as `pulumi up --continue-on-error` does.
+    """Bring the stack of a site up, as far as it can be where nothing is removed.
+
+    After an error, `--continue-on-error` still deletes what the program declares no longer, and spares only what the
+    failed step itself depends on: a machine whose node was to be drained first, the old image of a build that failed.
 
     Args:
         site: The stack's name.
@@ -193,8 +199,9 @@ def up(site: str, tell: Tell, folder: Path = ROOT) -> None:
     try:
         stack = automation.select_stack(site, work_dir=str(folder))
         # The SDK's `up` skips it, and what is protected would be refused once a node has left the cluster.
-        stack.preview(on_output=tell, on_error=tell, color="never")
-        stack.up(on_output=tell, on_error=tell, color="never", continue_on_error=True, show_secrets=False)
+        changes = stack.preview(on_output=tell, on_error=tell, color="never").change_summary
+        adds = {automation.OpType(operation).value for operation in changes} <= ADDING
+        stack.up(on_output=tell, on_error=tell, color="never", continue_on_error=adds, show_secrets=False)
     except (FileNotFoundError, automation.InvalidVersionError) as error:
         raise SiteError(
             f"the engine cannot be used: {error}: install Pulumi (https://www.pulumi.com/docs/install/)"

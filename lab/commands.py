@@ -26,8 +26,10 @@ def up(lab: Lab, site: str) -> None:
     session = open_session(lab, site)
     started = time.monotonic()
     with console.stage("pulumi up", streams=True):
-        # What does not depend on a failure is made all the same.
-        stages = session.engine.run("up", "--stack", site, *APPROVED, "--continue-on-error")
+        # At first, what does not depend on a failure is made all the same. Later, the engine would also delete what is
+        # not declared any more, whatever had to come before that.
+        further = ("--continue-on-error",) if session.engine.empty else ()
+        stages = session.engine.run("up", "--stack", site, *APPROVED, *further)
     _summary(session, stages, time.monotonic() - started)
 
 

@@ -41,7 +41,17 @@ class Engine:
     @property
     def exists(self) -> bool:
         """True if the site's stack exists."""
-        return (self._site.lab.state / ".pulumi" / "stacks" / "oss-nextgen" / f"{self._site.name}.json").exists()
+        return self._state.exists()
+
+    @property
+    def empty(self) -> bool:
+        """True if the site's stack has no resource: nothing can be deleted."""
+        latest = json.loads(self._state.read_text())["checkpoint"]["latest"] or {}
+        return not latest.get("resources")
+
+    @property
+    def _state(self) -> Path:
+        return self._site.lab.state / ".pulumi" / "stacks" / "oss-nextgen" / f"{self._site.name}.json"
 
     def encryption_salt(self) -> str:
         """The stack's salt; creates the stack at first.

@@ -21,6 +21,8 @@ from verify.stack import Stack
 
 DAYS_LEFT = 15
 """A renewal is due at 30 days: below this, several have failed."""
+ADMINISTRATOR_DAYS_LEFT = 30
+"""The administrator's is due at 60 days, and the next run renews it: below this, there was none for a month."""
 
 
 class Issued(BaseModel):
@@ -131,17 +133,30 @@ def check_chain(pem: str, zone: str, trust: Trust) -> str:
     return f"apex and wildcard, {days} days left, from {_issuer(leaf)}"
 
 
-def days_left(end: datetime) -> int:
+def administrator(stack: Stack) -> str:
+    """The certificate in the administrator's kubeconfig has days left.
+
+    Raises:
+        CheckFailed: fewer than `ADMINISTRATOR_DAYS_LEFT`, or it cannot be read.
+    """
+    try:
+        leaf = x509.load_pem_x509_certificate(Cluster.of(stack).certificate.encode())
+    except ValueError:
+        raise CheckFailed("the output kubeconfig embeds no client certificate in PEM form") from None
+    return f"{days_left(leaf.not_valid_after_utc, ADMINISTRATOR_DAYS_LEFT)} days left"
+
+
+def days_left(end: datetime, least: int = DAYS_LEFT) -> int:
     """Whole days until a certificate ends.
 
     Raises:
-        CheckFailed: fewer than `DAYS_LEFT`.
+        CheckFailed: fewer than `least`.
     """
     days = (end - datetime.now(UTC)).days
     if days < 0:
         raise CheckFailed(f"expired on {end:%Y-%m-%d}")
-    if days < DAYS_LEFT:
-        raise CheckFailed(f"only {days} days left, fewer than {DAYS_LEFT}: renew it with `pulumi up`")
+    if days < least:
+        raise CheckFailed(f"only {days} days left, fewer than {least}: renew it with `pulumi up`")
     return days
 
 

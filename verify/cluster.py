@@ -44,9 +44,10 @@ class Cluster:
             url = urlsplit(cluster["server"])
             self._host, self._port = str(url.hostname), url.port or 443
             self._tls = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority-data"))
+            self.certificate = _pem(user, "client-certificate-data")
             # The ssl module takes a client's key from a file only; this one is ours alone, and gone at once.
             with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-                file.write(f"{_pem(user, 'client-certificate-data')}\n{_pem(user, 'client-key-data')}\n")
+                file.write(f"{self.certificate}\n{_pem(user, 'client-key-data')}\n")
                 file.flush()
                 self._tls.load_cert_chain(file.name)
         except (KeyError, ValueError, ssl.SSLError):

@@ -17,21 +17,21 @@ def checks(stack: Stack, trust: Trust) -> list[Check]:
     what the stack has no output for is not there to be checked.
     """
     api = str(stack.outputs.get("apiServer", "cluster"))
-    by_output = {
-        "kubeconfig": Check("nodes", api, partial(cluster.nodes, stack)),
-        "storageClass": Check(
-            "storage class", str(stack.outputs.get("storageClass", api)), partial(cluster.storage_class, stack)
-        ),
-        "ingressClass": Check("workloads", "every namespace", partial(workloads.namespaces, stack)),
-        "dnsServers": Check("dns", "every zone", partial(names.zones, stack)),
-        "certificates": Check("certificate", "every zone", partial(certificates.issued, stack, trust)),
-        "tlsSecrets": Check("tls secret", "every zone", partial(certificates.secrets, stack, trust)),
-        "ingressAddress": Check("https", "every ingress", partial(ingresses.hosts, stack, trust)),
-        "authentik": Check("authentik", "its URL", partial(ingresses.authentik, stack, trust)),
-        "homepageUrl": Check("homepage", "its URL", partial(ingresses.homepage, stack, trust)),
-    }
+    storage = str(stack.outputs.get("storageClass", api))
+    by_output = (
+        ("kubeconfig", Check("nodes", api, partial(cluster.nodes, stack))),
+        ("kubeconfig", Check("certificate", "administrator", partial(certificates.administrator, stack))),
+        ("storageClass", Check("storage class", storage, partial(cluster.storage_class, stack))),
+        ("ingressClass", Check("workloads", "every namespace", partial(workloads.namespaces, stack))),
+        ("dnsServers", Check("dns", "every zone", partial(names.zones, stack))),
+        ("certificates", Check("certificate", "every zone", partial(certificates.issued, stack, trust))),
+        ("tlsSecrets", Check("tls secret", "every zone", partial(certificates.secrets, stack, trust))),
+        ("ingressAddress", Check("https", "every ingress", partial(ingresses.hosts, stack, trust))),
+        ("authentik", Check("authentik", "its URL", partial(ingresses.authentik, stack, trust))),
+        ("homepageUrl", Check("homepage", "its URL", partial(ingresses.homepage, stack, trust))),
+    )
     quorum = Check("quorum", stack.proxmox.endpoint, partial(proxmox.quorum, stack))
-    found = [quorum, *(check for key, check in by_output.items() if stack.has_cluster or key in stack.outputs)]
+    found = [quorum, *(check for key, check in by_output if stack.has_cluster or key in stack.outputs)]
     if "authentik" in stack.outputs:
         found.append(Check("restore", "authentik's dumps", partial(backups.restored, stack)))
     if stack.backup_server is not None:

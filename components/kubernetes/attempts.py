@@ -1,7 +1,9 @@
-"""Dynamic provider of what is attempted: it writes down who joins a cluster before a playbook runs.
+"""Dynamic provider of what is attempted: it writes down who joins a cluster, and by which versions, before a playbook
+runs.
 
-The engine saves nothing of a cluster whose run has failed or was killed, though machines may have joined by
-then. Without this, pools that are taken back after it would lose those machines undrained.
+The engine saves nothing of a cluster whose run has failed or was killed, though machines may have joined or been
+upgraded by then. Without this, pools that are taken back after it would lose those machines undrained, and versions
+that are taken back would seem to be no change.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ class AttemptedMembersProvider(ResourceProvider):
     """Keeps in the state who was to join in which attempt. The id is the site's name.
 
     The cluster remembers the last attempt that succeeded: what came later may have joined. Who leaves is no news
-    here and changes nothing, so a preview in which pools are taken back knows what was attempted; only the inputs
-    are recorded, as the engine does in any case.
+    here and changes nothing, nor does a version that was there before; so a preview in which they are taken back knows
+    what was attempted; only the inputs are recorded, as the engine does in any case.
     """
 
     serialize_as_secret_always = False
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Number those that were not wanted before."""
+        """Number those that were not wanted before, and add versions that were not."""
         attempted = olds.get("attempted", [])
         known = {identity(node) for node in olds.get("nodes", ())}
         joining = [node for node in news["nodes"] if identity(node) not in known]
@@ -35,13 +37,15 @@ class AttemptedMembersProvider(ResourceProvider):
                 *(node for node in attempted if identity(node) not in again),
                 *({**node, "attempt": number} for node in joining),
             ]
-        return CheckResult({**news, "attempted": attempted}, [])
+        versions, begun = {key: news[key] for key in ("kubespray", "version")}, olds.get("begun", [])
+        begun = begun if versions in begun else [*begun, versions]
+        return CheckResult({**news, "attempted": attempted, "begun": begun}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(props["site"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=olds["attempted"] != news["attempted"])
+        return DiffResult(changes=any(olds.get(key) != news[key] for key in ("attempted", "begun")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         return UpdateResult(news)

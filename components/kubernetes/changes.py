@@ -21,13 +21,13 @@ RESTORE = (
 
 
 def refusals(olds: Props, news: Props) -> list[str]:
-    """What no playbook can bring about on a cluster that exists, each with a way out.
+    """What no playbook can bring about on the machines as they are, each with a way out.
 
     Args:
         olds: Inputs of the cluster, empty when there is none yet.
         news: Inputs asked for.
     """
-    return [*_refusals(olds, news)] if olds else []
+    return [*_taken_back(olds, news), *(_refusals(olds, news) if olds else ())]
 
 
 def playbook(olds: Props, news: Props) -> str:
@@ -37,6 +37,16 @@ def playbook(olds: Props, news: Props) -> str:
         return str(olds["playbook"])
     # A preview shows what differs: the same as the last time has to differ, too.
     return f"{text} (again)" if text == olds.get("playbook") else text
+
+
+def _taken_back(olds: Props, news: Props) -> Iterator[str]:
+    begun = news.get("begun") or ()
+    if not contains_unknowns(begun):
+        yield from upgrades.begun_refusals(_versions(olds) if olds else {}, _versions(news), begun)
+
+
+def _versions(props: Props) -> upgrades.Versions:
+    return {"kubespray": props["kubespray"]["version"], "version": props["version"]}
 
 
 def _refusals(olds: Props, news: Props) -> Iterator[str]:
@@ -109,7 +119,7 @@ def _node_refusals(before: dict[str, Props], after: dict[str, Props]) -> Iterato
 def _move(name: str, old: str, new: str) -> str:
     return (
         f"{name} had the address {old} and now has {new}: Kubernetes nodes cannot be re-addressed. Reserve the former "
-        "address for its MAC address in DHCP, restart the VM and run again."
+        "address for its MAC address in DHCP, restart the VM, run `pulumi refresh`, then `pulumi up`."
     )
 
 

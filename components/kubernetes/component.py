@@ -53,13 +53,15 @@ class KubernetesCluster(pulumi.ComponentResource):
             parent=self,
             depends_on=[ready(f"{name}-ready-{machine.name}", machine, args.login, child) for machine in args.machines],
         )
+        attempt = AttemptedMembers(f"{name}-attempted", args.site, nodes, args.kubernetes, all_ready)
         cluster = KubesprayCluster(
             f"{name}-kubespray",
             KubesprayClusterArgs(
                 site=args.site,
                 kubernetes=args.kubernetes,
                 nodes=nodes,
-                attempted=AttemptedMembers(f"{name}-attempted", args.site, nodes, all_ready).attempted,
+                attempted=attempt.attempted,
+                begun=attempt.begun,
                 user=args.login.user,
                 ssh_port=args.login.ssh_port,
                 private_key=args.login.private_key,

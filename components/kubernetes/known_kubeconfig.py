@@ -1,7 +1,8 @@
 """Dynamic provider of the administrator's kubeconfig as it was last made.
 
 A preview knows no output of a cluster that a playbook is about to change, and all that is on the cluster would
-seem to change with its kubeconfig. A playbook hardly ever changes that one, so a preview goes by the last.
+seem to change with its kubeconfig. That one is another only after `cluster.yml` and `upgrade-cluster.yml`, which bring
+a younger certificate of the administrator back, and of the same cluster; so a preview goes by the last.
 """
 
 from __future__ import annotations

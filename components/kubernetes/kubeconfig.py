@@ -6,14 +6,19 @@ import base64
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 import yaml
+from cryptography import x509
 
 READY_TIMEOUT = 120.0
 """Seconds that the API server may take to answer at its virtual address once the playbook has ended."""
+RENEWAL = timedelta(days=60)
+"""kubeadm's certificates end after a year. The control plane renews its own each month, and nobody the copy of this one
+that a playbook has brought back; so it is fetched anew when less than this remains."""
 
 
 class KubeconfigError(Exception):
@@ -31,6 +36,27 @@ def with_server(text: str, server: str) -> str:
     config = _parse(text)
     _current(config, "cluster")["server"] = server
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def renewal(text: str, now: datetime | None = None) -> str:
+    """Why a kubeconfig is to be fetched anew: its certificate ends within `RENEWAL`, in the second half of its life.
+
+    Args:
+        text: Kubeconfig with embedded certificates.
+        now: The present time if None.
+
+    Returns:
+        The reason; empty if there is none, or no certificate to go by.
+    """
+    try:
+        user = _current(_parse(text), "user")
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(user["client-certificate-data"]))
+    except (KubeconfigError, KeyError, ValueError):
+        return ""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if end - (now or datetime.now(UTC)) >= min(RENEWAL, (end - begin) / 2):
+        return ""
+    return f"the administrator's certificate ends on {end:%Y-%m-%d}"
 
 
 def wait_ready(text: str, folder: Path, timeout: float = READY_TIMEOUT) -> None:

@@ -16,6 +16,8 @@ from components.kubernetes import members
 from components.kubernetes.inventory import Cluster, Node
 
 CLUSTER, SCALE, REMOVE, UPGRADE = "cluster.yml", "scale.yml", "remove-node.yml", "upgrade-cluster.yml"
+FETCHING = (CLUSTER, UPGRADE)
+"""Those that bring the administrator's kubeconfig back, as it is on the control plane then."""
 LOST_DRAIN_TIMEOUT = "60s"
 """Pods of a machine that is gone never say that they have ended; Kubespray would wait six minutes for them."""
 
@@ -37,9 +39,13 @@ class Run:
     """Names of the nodes that it is limited to; all if empty."""
     variables: Props = field(default_factory=dict)
     """Extra variables."""
+    lost: Sequence[str] = ()
+    """Names of the nodes that are removed without their machines, which are not there to be reached."""
 
 
-def runs(olds: Props, news: Props, lost: Collection[str] = (), joined: Collection[str] = ()) -> Iterator[Run]:
+def runs(
+    olds: Props, news: Props, lost: Collection[str] = (), joined: Collection[str] = (), renewal: str = ""
+) -> Iterator[Run]:
     """The runs that bring a cluster about, or bring it from `olds` to `news`.
 
     Args:
@@ -47,11 +53,14 @@ def runs(olds: Props, news: Props, lost: Collection[str] = (), joined: Collectio
         news: Inputs asked for. Addresses may be unknown, names and roles are not.
         lost: Names of the nodes that are to go and whose machines cannot be reached any more.
         joined: Names of the nodes whose machines were made anew and have joined: they are not removed again.
+        renewal: Why the administrator's kubeconfig is to be fetched anew; empty if it is not.
     """
     wanted, release = Cluster.from_properties(news), news["kubespray"]
     if olds:
-        yield from _membership(olds, news, lost, joined)
-        yield from _versions(olds, news, wanted)
+        changes = [*_membership(olds, news, lost, joined), *_versions(olds, news, wanted)]
+        yield from changes
+        if renewal and not any(run.playbook in FETCHING for run in changes):
+            yield Run(CLUSTER, renewal, wanted, release)
         return
     names = [node.name for node in wanted.nodes]
     # A first run that did not succeed may have made members that are not wanted any more: they join, then leave.
@@ -93,13 +102,15 @@ def _membership(olds: Props, news: Props, lost: Collection[str], joined: Collect
 def _removal(
     leaving: Sequence[Node], nodes: Sequence[Node], reached: Cluster, release: Props, lost: bool = False
 ) -> Run:
-    variables: dict[str, Any] = {"node": ",".join(node.name for node in leaving), "skip_confirmation": True}
+    names = [node.name for node in leaving]
+    variables: dict[str, Any] = {"node": ",".join(names), "skip_confirmation": True}
     if lost:
         variables |= {"reset_nodes": False, "allow_ungraceful_removal": True, "drain_timeout": LOST_DRAIN_TIMEOUT}
     if sum(map(_votes, nodes)) % 2 == 0:
         # Another voter is lost and gone already: an even number that this run makes odd again.
         variables |= {"ignore_assert_errors": True}
-    return Run(REMOVE, _signed("-", leaving), replace(reached, nodes=nodes), release, variables=variables)
+    told, missing = replace(reached, nodes=nodes), names if lost else ()
+    return Run(REMOVE, _signed("-", leaving), told, release, variables=variables, lost=missing)
 
 
 def _versions(olds: Props, news: Props, wanted: Cluster) -> Iterator[Run]:

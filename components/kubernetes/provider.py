@@ -7,8 +7,9 @@ the middle. So the next run starts from the same inputs and runs the same playbo
 first one. That is right because each of them looks at the machines and the cluster before it acts: `cluster.yml`
 and `scale.yml` bring about what is missing, `remove-node.yml` passes over a node or an etcd member that is not
 listed any more, and `upgrade-cluster.yml` finds a node upgraded. Only the machines of nodes that go may be
-gone by then, which no playbook can know: they are looked for first. Who was about to join is in the state before
-a playbook runs (`attempts`), so that what is taken back is removed.
+gone by then, which no playbook can know: they are looked for first. Who was about to join, and by which versions, is in
+the state before a playbook runs (`attempts`), so that members that are taken back are removed, and versions that are
+taken back are refused.
 """
 
 from __future__ import annotations
@@ -77,15 +78,21 @@ class KubesprayClusterProvider(ResourceProvider):
         return CheckResult({**news, "playbook": text}, [])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Compare the inputs, and look at the kubeconfig, which is no input: `check` does not see it."""
         changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=["site"] if "site" in changed else [])
+        renewal = kubeconfig.renewal(olds.get("kubeconfig", ""))
+        for run in plan.runs(olds, news, renewal=renewal) if renewal else ():
+            if run.why == renewal:
+                show(f"kubernetes: {run.playbook}: {renewal}")
+        return DiffResult(changes=bool(changed or renewal), replaces=["site"] if "site" in changed else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run `cluster.yml`.
 
         Raises:
-            ClusterError: the playbook failed, or the API server does not answer.
+            ClusterError: the playbook failed, the API server does not answer, or a later version was begun with.
         """
+        _refuse({}, props)
         return CreateResult(props["site"], {**_inputs(props), **_bring_about({}, props)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -96,9 +103,7 @@ class KubesprayClusterProvider(ResourceProvider):
             ClusterError: a playbook failed, the API server does not answer, or the change is one that `check` refuses
                 and could not see, because the preview did not know an address yet.
         """
-        refused = changes.refusals(olds, news)
-        if refused:
-            raise ClusterError("\n".join([f"The cluster of {news['site']} stays as it is:", *refused]))
+        _refuse(olds, news)
         return UpdateResult({**_inputs(news), **_bring_about(olds, news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -115,9 +120,16 @@ def _inputs(props: dict[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in INPUTS if key in props}
 
 
+def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    refused = changes.refusals(olds, news)
+    if refused:
+        raise ClusterError("\n".join([f"The cluster of {news['site']} stays as it is:", *refused]))
+
+
 def _bring_about(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
     """Run the playbooks; the outputs: an administrator's kubeconfig that is known to work, and Ansible's recap."""
-    runs = list(plan.runs(olds, news, _lost(olds, news), _joined(olds, news)))
+    renewal = kubeconfig.renewal(olds.get("kubeconfig", ""))
+    runs = list(plan.runs(olds, news, _lost(olds, news), _joined(olds, news), renewal))
     if not runs:
         return {"kubeconfig": olds["kubeconfig"], "recap": olds.get("recap", "")}
     config, recaps = olds.get("kubeconfig", ""), []
@@ -131,6 +143,8 @@ def _bring_about(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
                 show(recap)
     except (toolbox.ToolboxError, ansible.PlaybookError, kubeconfig.KubeconfigError) as error:
         advice = "Mend it and run again, or take the change back: what has joined is removed then."
+        if any(run.playbook == plan.UPGRADE for run in runs):
+            advice = "Mend it and run again: an upgrade is not taken back."
         raise ClusterError(f"The cluster of {news['site']} is not as it should be yet. {error}\n{advice}") from None
     return {"kubeconfig": config, "recap": "\n\n".join(recaps)}
 
@@ -139,7 +153,7 @@ def _run(run: plan.Run, python: Path, private_key: str, lock: int) -> tuple[str,
     """Run one playbook; the kubeconfig, empty if it makes none, and the recap."""
     checkout = toolbox.checkout(run.release["repository"], run.release["commit"])
     with runner.workspace(run.cluster, private_key) as folder:
-        runner.check_identities(checkout, python, folder, keep=[lock])
+        runner.check_identities(checkout, python, folder, run.lost, keep=[lock])
         recap = runner.run_playbook(
             run.playbook, checkout, python, folder, limit=run.limit, variables=run.variables, keep=[lock]
         )

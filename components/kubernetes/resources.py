@@ -25,7 +25,9 @@ class KubesprayClusterArgs:
     nodes: Sequence[Mapping[str, pulumi.Input[str]]]
     """`name`, `address`, `role` and `uuid` of each machine. Names and roles are known in every preview."""
     attempted: pulumi.Input[Any]
-    """What `AttemptedMembers` has written down."""
+    """What `AttemptedMembers` has written down of machines."""
+    begun: pulumi.Input[Any]
+    """The same of versions."""
     user: str
     ssh_port: int
     private_key: pulumi.Input[str]
@@ -45,6 +47,7 @@ class KubesprayCluster(Resource, module="kubernetes", name="KubesprayCluster"):
             "site": args.site,
             "nodes": [dict(node) for node in args.nodes],
             "attempted": args.attempted,
+            "begun": args.begun,
             "apiServer": str(kubernetes.api_server),
             "version": kubernetes.version,
             "podCidr": str(kubernetes.pod_cidr),
@@ -63,19 +66,29 @@ class KubesprayCluster(Resource, module="kubernetes", name="KubesprayCluster"):
 
 
 class AttemptedMembers(Resource, module="kubernetes", name="AttemptedMembers"):
-    """The machines that were to join a cluster, with the number of the attempt, whatever became of it."""
+    """The machines that were to join a cluster and the versions that it was to have, whatever became of it."""
 
     attempted: pulumi.Output[Any]
-    """Nodes as those of `KubesprayClusterArgs`, each with its `attempt`."""
+    """Nodes as those of `KubesprayClusterArgs`, each with the number of its `attempt`."""
+    begun: pulumi.Output[Any]
+    """`kubespray` and `version`, as often as there were others."""
 
     def __init__(
         self,
         name: str,
         site: str,
         nodes: Sequence[Mapping[str, pulumi.Input[str]]],
+        kubernetes: Kubernetes,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props = {"site": site, "nodes": [dict(node) for node in nodes], "attempted": None}
+        props = {
+            "site": site,
+            "nodes": [dict(node) for node in nodes],
+            "kubespray": kubernetes.kubespray.version,
+            "version": kubernetes.version,
+            "attempted": None,
+            "begun": None,
+        }
         super().__init__(AttemptedMembersProvider(), name, props, opts)
 
 

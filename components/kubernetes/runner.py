@@ -61,16 +61,20 @@ def run_playbook(
     return ansible.play(playbook, checkout, python, folder, arguments, keep=keep)
 
 
-def check_identities(checkout: Path, python: Path, folder: Path, keep: Sequence[int] = ()) -> None:
-    """Make sure that each machine of a `workspace` that answers is the one that its name says.
+def check_identities(
+    checkout: Path, python: Path, folder: Path, lost: Sequence[str] = (), keep: Sequence[int] = ()
+) -> None:
+    """Make sure that each machine of a `workspace` answers, and is the one that its name says.
 
     Args:
         checkout: Kubespray.
         python: Interpreter that has Ansible.
         folder: The workspace.
+        lost: Names of the hosts that are not asked: no playbook will reach them.
         keep: Descriptors that Ansible keeps open.
 
     Raises:
-        PlaybookError: another machine has the address of one, or Ansible could not start.
+        PlaybookError: no machine or another one has the address of one, or Ansible could not start.
     """
-    ansible.play(ansible.IDENTITY, checkout, python, folder, keep=keep)
+    arguments = ["--extra-vars", json.dumps({"lost": list(lost)})]
+    ansible.play(ansible.IDENTITY, checkout, python, folder, arguments, keep=keep)

@@ -6,9 +6,13 @@ Kubernetes' version skew policy says the same of the control plane, and neither 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from settings.kubernetes_rules import KUBERNETES_VERSIONS
+
+Versions = Mapping[str, str]
+"""`kubespray` (`v2.31.0`) and `version` (`1.35.4`)."""
 
 RELEASES = ("v2.27.0", "v2.27.1", "v2.28.0", "v2.28.1", "v2.29.0", "v2.29.1", "v2.30.0", "v2.31.0")
 """Kubespray's release tags since January 2025, in the order in which they upgrade."""
@@ -40,6 +44,33 @@ def kubernetes_refusals(release: str, old: str, new: str) -> Iterator[str]:
         last = KUBERNETES_VERSIONS.get(release, {}).get(minor)
         step = f"{minor[0]}.{minor[1]}" + ("" if last is None else f".{last}")
         yield f"{change}: Kubernetes upgrades one minor version at a time. Go to {step} first."
+
+
+def begun_refusals(olds: Versions, news: Versions, begun: Iterable[Versions]) -> Iterator[str]:
+    """Why versions cannot be taken back that a run may have brought to some machines.
+
+    Args:
+        olds: Those of the last run that succeeded; empty if none has.
+        news: Those asked for.
+        begun: Those that were asked for at any time. What is no step from `olds` was refused, and never run.
+    """
+    tried = [one for one in begun if not olds or _is_step(olds, one)]
+    for key, setting in (("kubespray", "kubernetes.kubespray.version"), ("version", "kubernetes.version")):
+        new = news[key]
+        last = max((one[key] for one in tried), key=_parts, default=new)
+        if _parts(last) > max(_parts(new), _parts(olds.get(key, new))):
+            yield (
+                f"{setting} was {last} in a run that has not succeeded, and cannot become {new}: machines may have "
+                f"{last} already, and a cluster does not go back. Restore {last} and run again, or build the site anew."
+            )
+
+
+def _is_step(olds: Versions, news: Versions) -> bool:
+    refusals = chain(
+        kubespray_refusals(olds["kubespray"], news["kubespray"]),
+        kubernetes_refusals(news["kubespray"], olds["version"], news["version"]),
+    )
+    return next(refusals, None) is None
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ TYPE = "oss-nextgen:machines:VmPool"
 DISK = "scsi0"
 """Where the golden image has its disk."""
 CLONE_RETRIES = 3
-CREATE_TIMEOUT = "60m"
+CREATE_MINUTES = 60
 """A full clone over a slow network storage, then the power-on."""
 
 
@@ -134,17 +134,19 @@ class VmPool(pulumi.ComponentResource):
             startup=proxmoxve.VmLegacyStartupArgs(**pool.boot.model_dump()),
             protection=args.protection,
             reboot_after_update=False,
+            # The provider's own limit, by default half an hour, beside the engine's.
+            timeout_clone=CREATE_MINUTES * 60,
             # Nothing in a VM that is destroyed needs a clean shutdown, and a hung guest would block it.
             stop_on_destroy=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.protection,
                 depends_on=[after] if after else None,
-                # A VM stays where it is, wherever a person has moved it.
-                ignore_changes=["clone", "nodeName"],
+                # A VM stays where it is, wherever a person has moved it; what was for its clone is over.
+                ignore_changes=["clone", "nodeName", "timeoutClone"],
                 # The old VM and the new one share a VMID.
                 delete_before_replace=True,
-                custom_timeouts=pulumi.CustomTimeouts(create=CREATE_TIMEOUT),
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{CREATE_MINUTES}m"),
             ),
         )
 

@@ -32,7 +32,7 @@ class Mocks(Agreeing):
         self.made.append(args)
         outputs: dict[str, dict[str, Any]] = {
             CLUSTER: {"kubeconfig": "apiVersion: v1", "recap": "cluster.yml  ok"},
-            ATTEMPTED: {"attempted": ["what is written down"]},
+            ATTEMPTED: {"attempted": ["what is written down"], "begun": ["versions"]},
         }
         return args.name, {**args.inputs, **outputs.get(args.typ, {})}
 
@@ -79,6 +79,8 @@ def test_the_cluster_is_made_of_the_machines(mocks: Mocks) -> pulumi.Output[None
         (attempt,) = mocks.inputs(ATTEMPTED).values()
         assert attempt["nodes"] == inputs["nodes"]
         assert inputs["attempted"] == ["what is written down"]
+        assert (attempt["kubespray"], attempt["version"]) == (inputs["kubespray"]["version"], inputs["version"])
+        assert inputs["begun"] == ["versions"]
         assert inputs["apiServer"] == "10.75.10.10"
         assert inputs["kubespray"]["version"] == "v2.31.0"
 

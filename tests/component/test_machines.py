@@ -123,6 +123,7 @@ def test_what_a_vm_is(mocks: Mocks) -> pulumi.Output[None]:
         assert vm["startup"] == {"order": 2, "upDelay": 0, "downDelay": 180}
         assert vm["protection"]
         assert not vm["rebootAfterUpdate"]
+        assert vm["timeoutClone"] == 3600
 
     return addresses(pool.machines).apply(check)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lab.proxmox.faults import Faults
 from lab.toolchain.tools import FORMER_KUBERNETES
 from tests.lab.conftest import LabUnderTest, copy
 from tests.lab.proxmox import ProxmoxSite
@@ -69,6 +70,21 @@ def test_new_workers_join_by_scale_yml_and_no_other_machine_is_touched(site: Lab
     assert nothing_to_do(site)
 
 
+def test_a_machine_stays_where_a_failure_keeps_its_node_from_being_drained(site: LabUnderTest) -> None:
+    configure(site, workers=4)
+    faults, calls = ProxmoxSite(site, SITE).faults, Calls(site)
+    faults.write(Faults(withheld=("VM.Clone",)))
+
+    try:
+        printed = site.run("up", SITE, code=1)
+    finally:
+        faults.write(Faults())
+
+    assert "lacks VM.Clone" in printed
+    assert calls.machines() == set()
+    assert set(versions(site)) == {*masters(), *workers(5)}
+
+
 def test_a_failed_task_is_told_by_host_and_task_and_the_next_run_goes_on(site: LabUnderTest) -> None:
     configure(site, workers=4)
     release = guest(site, 3202) / "etc/debian_version"
@@ -112,6 +128,8 @@ def test_a_killed_removal_is_run_again_and_the_vm_goes_after_its_node(site: LabU
 def test_a_node_whose_machine_is_gone_already_is_removed(site: LabUnderTest) -> None:
     delete_by_hand(site, 3204)
     configure(site, workers=3)
+    site.run("refresh", SITE)
+    assert f"remove-node.yml: - {WORKERS}4" in site.run("preview", SITE)
 
     site.run("up", SITE)
 
@@ -159,6 +177,10 @@ def test_a_killed_upgrade_is_run_again_and_ends_with_every_node_upgraded(site: L
     assert f"upgrade-cluster.yml: Kubernetes {FORMER_KUBERNETES} to 1.35.4" in site.run("preview", SITE)
     kill_when(site, lambda: being_drained(site, workers(3)))
     calls = Calls(site)
+    configure(site, workers=3)
+    taken_back = f"kubernetes.version was 1.35.4 in a run that has not succeeded, and cannot become {FORMER_KUBERNETES}"
+    assert taken_back in " ".join(site.run("preview", SITE, code=1).split())
+    configure(site, workers=3, version="1.35.4")
 
     site.run("up", SITE)
 

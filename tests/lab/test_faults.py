@@ -16,6 +16,7 @@ import pytest
 from lab.proxmox.faults import Faults, Refusal
 from tests.lab.conftest import LabUnderTest
 from tests.lab.proxmox import ProxmoxSite
+from tests.lab.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(900)
 SITE = "toulouse"
@@ -234,6 +235,23 @@ def test_a_smaller_pool_loses_its_last_machines(clone: LabUnderTest, site: Proxm
     clone.run("up", SITE)
     assert site.machines() == expected(2)
     assert not [line for line in site.writes(before) if "/qemu/3301" in line or "/qemu/3302" in line]
+
+
+def test_a_machine_that_goes_while_the_engine_is_killed(clone: LabUnderTest, site: ProxmoxSite) -> None:
+    change(clone, count=1)
+    site.faults.write(Faults(seconds={"qmdestroy": 5.0}))
+    before = site.position()
+    up = clone.start("up", SITE)
+    wait_for(lambda: any(line.startswith("DELETE") for line in site.writes(before)), 120)
+    clone.kill_engine(SITE)
+    printed, _ = up.communicate(timeout=60)
+    assert up.returncode != 0, printed
+    wait_for(lambda: site.machines() == expected(1), 60)
+
+    assert "looked at again: store-2" in clone.run("up", SITE)
+
+    result = clone.shell(SITE, "pulumi preview --expect-no-changes")
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_machine_without_ssh(clone: LabUnderTest, site: ProxmoxSite) -> None:

@@ -12,6 +12,7 @@ import asyncssh
 import pytest
 
 from lab.layout import SSH_PORT
+from lab.proxmox.faults import Faults, Refusal
 from tests.lab.conftest import LabUnderTest
 from tests.lab.proxmox import ProxmoxSite
 from tests.lab.waiting import wait_for
@@ -165,6 +166,18 @@ def test_a_pinned_pool_grows_from_its_image(images: Images, untouched: None) -> 
 
 def test_an_image_that_nothing_names_any_more_goes(images: Images, untouched: None) -> None:
     images.up(unpinned)
+    assert list(images.guests(template=True)) == images.names[1:]
+
+
+def test_a_build_that_fails_leaves_the_image_of_before(images: Images, untouched: None) -> None:
+    full = Refusal(method="POST", path=f"/nodes/{NODE}/qemu", message="no space left on storage local-zfs", times=5)
+    images.proxmox.faults.write(Faults(refusals=(full,)))
+    try:
+        printed = images.up(image(diskGib=22), code=1)
+    finally:
+        images.proxmox.faults.write(Faults())
+        images.clone.configure(SITE, image(diskGib=21))
+    assert "was not built" in printed
     assert list(images.guests(template=True)) == images.names[1:]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +46,32 @@ import pulumi
 pulumi.ComponentResource("tiny:index:Machine", "machine", opts=pulumi.ResourceOptions(protect=True))
 """
 
+THINGS = """
+import time
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+
+class Provider(ResourceProvider):
+    def create(self, props):
+        time.sleep(props["seconds"])
+        if props["fails"]:
+            raise ValueError("the build failed")
+        return CreateResult(props["name"], props)
+
+
+class Thing(Resource):
+    pass
+
+
+def thing(name, after=(), seconds=0.0, fails=False):
+    props = {"name": name, "seconds": seconds, "fails": fails}
+    return Thing(Provider(), name, props, pulumi.ResourceOptions(depends_on=after))
+
+"""
+BROKEN = "thing('broken', fails=True); thing('last', [thing('slow', seconds=2.0)])"
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
@@ -79,3 +107,25 @@ def test_what_is_protected_is_refused_before_anything_is_done(project: Project) 
 
     assert "cannot be deleted because it is protected" in " ".join(" ".join(printed).split())
     assert not (project.folder / "played").exists()
+
+
+@pytest.fixture
+def names(project: Project) -> Callable[[str], set[str]]:
+    """Brings up what a program declares, which fails; the names of what there is then."""
+
+    def up(declared: str) -> set[str]:
+        project.write(THINGS + declared)
+        printed: list[str] = []
+        with pytest.raises(sites.SiteError):
+            sites.up("dev", printed.append, folder=project.folder)
+        assert any("the build failed" in line for line in printed), "".join(printed)
+        resources = json.loads(project.state)["checkpoint"]["latest"]["resources"]
+        return {each["id"] for each in resources if each["type"].startswith("pulumi-python:")}
+
+    return up
+
+
+def test_a_site_comes_up_as_far_as_it_can_unless_something_is_removed(names: Callable[[str], set[str]]) -> None:
+    assert names(f"thing('former'); {BROKEN}") == {"former", "slow", "last"}
+    # Nothing that failed depends on what is not declared any more: the engine alone would delete it.
+    assert names(BROKEN) == {"former", "slow", "last"}

@@ -8,7 +8,19 @@ import pytest
 from proxmoxer import ProxmoxAPI
 
 from components.proxmox import client
-from recovery import FILE, PREFLIGHT, TEMPLATE, VM, Pending, RecoveryError, half_made, pending_creations, settle, strays
+from recovery import (
+    FILE,
+    PREFLIGHT,
+    TEMPLATE,
+    VM,
+    Pending,
+    RecoveryError,
+    cut_short,
+    half_made,
+    pending_creations,
+    settle,
+    strays,
+)
 from tests.unit.proxmox_server import ProxmoxServer
 
 NAME = "paris-masters-1"
@@ -34,6 +46,12 @@ def test_only_creations_are_pending() -> None:
     operations = [{"type": kind, "resource": resource} for kind in ("creating", "updating", "deleting")]
     assert pending_creations({"pending_operations": operations}) == [Pending("urn", VM, {"vmId": 2101})]
     assert pending_creations({}) == []
+
+
+def test_what_was_being_changed_or_removed_is_looked_at() -> None:
+    operations = [{"type": kind, "resource": {"urn": kind}} for kind in ("creating", "updating", "deleting")]
+    assert cut_short({"pending_operations": operations}) == ["updating", "deleting"]
+    assert cut_short({}) == []
 
 
 @pytest.mark.parametrize("name", [NAME, "VM 2101"])

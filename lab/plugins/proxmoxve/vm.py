@@ -92,10 +92,13 @@ class VmLegacy(Resource):
         return _outputs(machine, new, call)
 
     def delete(self, id: str, outputs: Props, call: Call) -> None:
-        machine = Machine.find(call.config.api, int(id), call.cancelled)
-        if machine is None:
-            return
-        if machine.status() != "stopped":
+        # Where the state has it, and it has to be there: the official provider asks for its status first, too.
+        machine = Machine(call.config.api, outputs["nodeName"], int(id), call.cancelled)
+        try:
+            status = machine.status()
+        except ResourceError as error:
+            raise ResourceError(f"error retrieving VM status: {error}") from None
+        if status != "stopped":
             if outputs.get("stopOnDestroy"):
                 machine.stop(outputs.get("timeoutStopVm", 300))
             else:

@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[tuple[Inputs, Inputs], str]] = {
         (STATE, cluster(nodes=[MASTER, node("w-1", "10.0.0.9")])),
         (
             "w-1 had the address 10.0.0.2 and now has 10.0.0.9: Kubernetes nodes cannot be re-addressed. Reserve the "
-            "former address for its MAC address in DHCP, restart the VM and run again."
+            "former address for its MAC address in DHCP, restart the VM, run `pulumi refresh`, then `pulumi up`."
         ),
     ),
 }

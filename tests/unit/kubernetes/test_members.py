@@ -24,6 +24,16 @@ M1, M2, M3 = (machine(f"m-{number}", role="control-plane") for number in (1, 2, 
 W1, W2, W3 = (machine(f"w-{number}") for number in (1, 2, 3))
 
 
+def attempted(inputs: Inputs) -> Inputs:
+    """What `AttemptedMembers` is given beside these inputs of the cluster."""
+    return {
+        "site": "paris",
+        "nodes": inputs["nodes"],
+        "kubespray": inputs["kubespray"]["version"],
+        "version": inputs["version"],
+    }
+
+
 class Site:
     """The two resources of a stack, as the engine keeps them from run to run.
 
@@ -39,20 +49,28 @@ class Site:
 
     def preview(self, *nodes: Inputs, **changed: Any) -> Inputs:
         """The inputs of the cluster, as `check` leaves them in a preview."""
-        former, news = self._attempt, {"site": "paris", "nodes": list(nodes)}
-        attempt = AttemptedMembersProvider().check(former, news).inputs
+        former, inputs = self._attempt, cluster(nodes=list(nodes), **changed)
+        attempt = AttemptedMembersProvider().check(former, attempted(inputs)).inputs
         changes = not former or AttemptedMembersProvider().diff("paris", former, attempt).changes
-        inputs = cluster(nodes=list(nodes), attempted=UNKNOWN if changes else attempt["attempted"], **changed)
-        return self._checked(inputs)
+        told = {key: UNKNOWN if changes else attempt[key] for key in ("attempted", "begun")}
+        return self._checked({**inputs, **told})
 
     def run(self, *nodes: Inputs, succeeds: bool = True, **changed: Any) -> list[plan.Run]:
         """The runs of an `up`. One that does not succeed leaves no trace in the cluster's own state."""
-        news = {"site": "paris", "nodes": list(nodes)}
-        self._attempt = AttemptedMembersProvider().check(self._attempt, news).inputs
-        inputs = self._checked(cluster(nodes=list(nodes), attempted=self._attempt["attempted"], **changed))
+        inputs = cluster(nodes=list(nodes), **changed)
+        self._attempt = AttemptedMembersProvider().check(self._attempt, attempted(inputs)).inputs
+        inputs = self._checked({**inputs, **{key: self._attempt[key] for key in ("attempted", "begun")}})
         runs = list(plan.runs(self._cluster, inputs))
         self._cluster = inputs if succeeds else self._cluster
         return runs
+
+    def refused(self, *nodes: Inputs, **changed: Any) -> list[str]:
+        """Why a preview refuses it."""
+        inputs = cluster(nodes=list(nodes), **changed)
+        attempt = AttemptedMembersProvider().check(self._attempt, attempted(inputs)).inputs
+        told = {} if AttemptedMembersProvider().diff("paris", self._attempt, attempt).changes else attempt
+        inputs |= {key: told.get(key, UNKNOWN) for key in ("attempted", "begun")}
+        return [failure.reason for failure in KubesprayClusterProvider().check(self._cluster, inputs).failures]
 
     def changes(self, inputs: Inputs) -> bool:
         return bool(KubesprayClusterProvider().diff("paris", self._cluster, inputs).changes)
@@ -157,7 +175,7 @@ def test_the_cluster_tells_whether_it_has_joined(
 ) -> None:
     seen: list[set[str]] = []
 
-    def record(_olds: object, _news: object, _lost: object, joined: set[str]) -> Iterator[plan.Run]:
+    def record(_olds: object, _news: object, _lost: object, joined: set[str], _renewal: str) -> Iterator[plan.Run]:
         seen.append(joined)
         return iter(())
 
@@ -178,8 +196,8 @@ def test_a_control_plane_machine_that_is_made_anew() -> None:
 def test_a_state_that_knows_no_machine_of_before_runs_nothing() -> None:
     old = [{key: value for key, value in each.items() if key != "uuid"} for each in (M1, W1)]
     state = cluster(nodes=old, playbook="cluster.yml: m-1, w-1")
-    attempted = AttemptedMembersProvider().check({}, {"site": "paris", "nodes": [M1, W1]}).inputs["attempted"]
-    news = cluster(nodes=[M1, W1], attempted=attempted)
+    written = AttemptedMembersProvider().check({}, attempted(cluster(nodes=[M1, W1]))).inputs
+    news = cluster(nodes=[M1, W1], attempted=written["attempted"])
     result = KubesprayClusterProvider().check(state, news)
     assert result.inputs["playbook"] == state["playbook"]
     # It is recorded, so that the next one is seen.
@@ -229,8 +247,8 @@ def test_a_machine_that_cannot_be_made_anew_is_refused_in_the_preview(rule: str)
 
 def test_an_attempt_is_the_same_for_a_preview_that_knows_no_address() -> None:
     """Another API token, say: the addresses are asked for again, the machines are the same."""
-    provider, news = AttemptedMembersProvider(), {"site": "paris", "nodes": [M1, W1]}
-    state = provider.create(provider.check({}, news).inputs).outs
+    subject, news = AttemptedMembersProvider(), attempted(cluster(nodes=[M1, W1]))
+    state = subject.create(subject.check({}, news).inputs).outs
     assert state is not None
     unknown = {**news, "nodes": [{**each, "address": UNKNOWN} for each in (M1, W1)]}
-    assert not provider.diff("paris", state, provider.check(state, unknown).inputs).changes
+    assert not subject.diff("paris", state, subject.check(state, unknown).inputs).changes

@@ -40,6 +40,7 @@ def test_a_lost_machine_goes_first_and_is_not_reached() -> None:
     lost = {"reset_nodes": False, "allow_ungraceful_removal": True, "drain_timeout": "60s"}
     assert runs[0].variables == {"node": "w-2", "skip_confirmation": True, **lost}
     assert runs[2].variables == {"node": "w-3", "skip_confirmation": True}
+    assert [list(run.lost) for run in runs] == [["w-2"], [], []]
 
 
 def test_the_voter_that_goes_after_a_lost_one_may_leave_an_even_number() -> None:
@@ -84,7 +85,7 @@ def test_a_machine_is_lost_if_nothing_or_another_one_answers(
 ) -> None:
     seen: list[set[str]] = []
 
-    def record(_olds: object, _news: object, lost: set[str], _joined: object) -> Iterator[Run]:
+    def record(_olds: object, _news: object, lost: set[str], _joined: object, _renewal: str) -> Iterator[Run]:
         seen.append(lost)
         return iter(())
 

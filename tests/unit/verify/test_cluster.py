@@ -88,6 +88,15 @@ def test_all_nodes_are_ready(api: Api, site: Callable[..., Stack]) -> None:
     assert cluster.nodes(site()) == "2 of 2 ready"
 
 
+def test_the_administrator_s_certificate_has_days_left(ca: Ca, stack: MakeStack) -> None:
+    def site(days: float) -> Stack:
+        return stack({"kubeconfig": kubeconfig("https://10.0.0.1:6443", ca.root, ca.issue(["admin"], days))})
+
+    assert certificates.administrator(site(364)) == "364 days left"
+    with pytest.raises(CheckFailed, match="only 29 days left, fewer than 30: renew it with `pulumi up`"):
+        certificates.administrator(site(29))
+
+
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [

@@ -57,11 +57,11 @@ def test_a_stack_that_did_not_get_far(tmp_path: Path) -> None:
     assert result.returncode == 1
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["CHECK", "TARGET", "RESULT", "REASON"]
-    assert lines[-1].startswith("paris: 0 of 16 checks passed in ")
+    assert lines[-1].startswith("paris: 0 of 17 checks passed in ")
     for key in ("nodes", "storageClass", "dnsServers", "certificates", "tlsSecrets", "ingressClass", "homepageUrl"):
         assert f"the stack has no output {key}" in result.stdout
     assert result.stderr.splitlines()[0] == "reading the stack paris"
-    assert len(result.stderr.splitlines()) == 17
+    assert len(result.stderr.splitlines()) == 18
     for secret in ("s3cret", TOKEN.partition("=")[2]):
         assert secret not in result.stdout + result.stderr
 
@@ -104,6 +104,7 @@ def test_a_site_with_a_cluster_is_checked_for_all(stack: MakeStack, trust: Trust
     results = run_all(checks)
     assert [result.name for result in results] == [
         "nodes",
+        "certificate",
         "storage class",
         *["workloads"] * 6,
         "dns",

@@ -157,9 +157,11 @@ def test_moved_by_hand(proxmox: Any, call: LoggedCall) -> None:
     inputs = declare(call)
     id, outputs = VM.create(inputs, call)
     proxmox.vm(2101).node = "pve2"
-    _, found, _ = read(call, id, inputs, outputs)
+    _, found, seen = read(call, id, inputs, outputs)
     assert found["nodeName"] == "pve2"
-    VM.delete(id, outputs, call)
+    with pytest.raises(ResourceError, match=r"nodes/pve1/qemu-server/2101\.conf' does not exist"):
+        VM.delete(id, outputs, call)
+    VM.delete(id, seen, call)
     assert proxmox.vm(2101) is None
 
 
@@ -168,7 +170,9 @@ def test_vanished(proxmox: Any, call: LoggedCall) -> None:
     id, outputs = VM.create(inputs, call)
     proxmox.vms.remove(proxmox.vm(2101))
     assert VM.read(id, inputs, outputs, call) is None
-    VM.delete(id, outputs, call)
+    gone = r"error retrieving VM status: .*nodes/pve1/qemu-server/2101\.conf' does not exist"
+    with pytest.raises(ResourceError, match=gone):
+        VM.delete(id, outputs, call)
 
 
 def test_import(proxmox: Any, call: LoggedCall) -> None:
