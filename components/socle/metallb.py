@@ -47,7 +47,7 @@ class MetalLb(pulumi.ComponentResource):
         last = min(args.reserved.last, args.addresses.last)
         pools: dict[str, dict[str, object]] = {
             "platform": {"addresses": [f"{args.reserved.first}-{last}"], **owned},
-            "shared": {"addresses": _without(args.addresses, args.reserved), "autoAssign": True},
+            "shared": {"addresses": without(args.addresses, args.reserved), "autoAssign": True},
         }
         pools = {pool: spec for pool, spec in pools.items() if spec["addresses"]}
         for pool, spec in pools.items():
@@ -66,7 +66,7 @@ class MetalLb(pulumi.ComponentResource):
         )
 
 
-def _without(addresses: AddressRange, reserved: AddressRange) -> list[str]:
+def without(addresses: AddressRange, reserved: AddressRange) -> list[str]:
     """What is left of a range, as `first-last` ranges."""
     before, after = min(addresses.last, reserved.first - 1), max(addresses.first, reserved.last + 1)
     ends = (addresses.first, before), (after, addresses.last)
