@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from lab.proxmox.faults import Faults
 from lab.toolchain.tools import FORMER_KUBERNETES
 from tests.lab.conftest import LabUnderTest, copy
 from tests.lab.proxmox import ProxmoxSite
@@ -68,21 +67,6 @@ def test_new_workers_join_by_scale_yml_and_no_other_machine_is_touched(site: Lab
     assert calls.machines() == {3204, 3205}
     assert recap(site) == {"scale.yml": set(workers(5)[3:])}
     assert nothing_to_do(site)
-
-
-def test_a_machine_stays_where_a_failure_keeps_its_node_from_being_drained(site: LabUnderTest) -> None:
-    configure(site, workers=4)
-    faults, calls = ProxmoxSite(site, SITE).faults, Calls(site)
-    faults.write(Faults(withheld=("VM.Clone",)))
-
-    try:
-        printed = site.run("up", SITE, code=1)
-    finally:
-        faults.write(Faults())
-
-    assert "lacks VM.Clone" in printed
-    assert calls.machines() == set()
-    assert set(versions(site)) == {*masters(), *workers(5)}
 
 
 def test_a_failed_task_is_told_by_host_and_task_and_the_next_run_goes_on(site: LabUnderTest) -> None:
