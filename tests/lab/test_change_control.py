@@ -152,7 +152,7 @@ def test_violated_policies_fail_the_preview_and_are_in_the_note(
 def test_all_that_holds_state_is_protected_on_a_real_site(pipeline: Pipeline) -> None:
     """The lab's settings switch `protection` off, and with it the policy: here both are on."""
     folder = pipeline.lab.lab.home / "protected"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     everything, real = folder / "every-policy.json", folder / f"Pulumi.{SITE}.yaml"
     everything.write_text("{}")
     values = yaml.safe_load(pipeline.lab.site(SITE).stack_file.read_text())

@@ -132,10 +132,13 @@ def test_an_engine_killed_in_a_build_leaves_no_orphan(images: Images) -> None:
 
 
 def test_clones_are_different_machines(images: Images) -> None:
-    for name in ("etc/machine-id", "etc/ssh/ssh_host_ed25519_key.pub", "etc/iscsi/initiatorname.iscsi"):
+    for name in ("etc/machine-id", "etc/ssh/ssh_host_ed25519_key.pub"):
         texts = [(images.root(vm_id) / name).read_text() for vm_id in (STORE, SPARE)]
         assert all(texts), name
         assert len(set(texts)) == len(texts), name
+    # Debian's open-iscsi makes a name of its own of this when it starts.
+    names = [(images.root(vm_id) / "etc/iscsi/initiatorname.iscsi").read_text() for vm_id in (STORE, SPARE)]
+    assert names == ["GenerateName=yes\n"] * 2
     names = [(images.root(vm_id) / "etc/hostname").read_text() for vm_id in (STORE, SPARE)]
     assert names == ["toulouse-stores-1\n", "toulouse-spares-1\n"]
 
