@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from pulumi.output import contains_unknowns
 from components.certificates import keys
 from components.certificates.lookup import Server
 from components.powerdns import names
-from components.powerdns.inputs import connection_refusals
+from components.powerdns.inputs import check_at, connection_refusals
 from components.powerdns.refusal import Refusal, RefusedError
 
 MOST_NAMES = 100
@@ -28,14 +28,14 @@ _PROFILE = re.compile(r"[A-Za-z0-9._-]*")
 
 def account_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
     """What is wrong with an account. Never quotes the HMAC key."""
-    yield from _at("directory", props["directory"], _check_directory)
-    yield from _at("email", props["email"], _check_email)
+    yield from check_at("directory", props["directory"], _check_directory)
+    yield from check_at("email", props["email"], _check_email)
     key_id, hmac_key = props["eabKeyId"], props["eabHmacKey"]
     if contains_unknowns([key_id, hmac_key]):
         return
     if bool(key_id) != bool(hmac_key):
         yield Refusal("half-eab", "eabKeyId", "and eabHmacKey belong together: give both, as the CA gave them, or none")
-    yield from _at("eabHmacKey", hmac_key, _check_hmac_key)
+    yield from check_at("eabHmacKey", hmac_key, _check_hmac_key)
 
 
 def normalise_names(texts: Sequence[Any]) -> tuple[list[str], list[Refusal]]:
@@ -63,24 +63,15 @@ def normalise_names(texts: Sequence[Any]) -> tuple[list[str], list[Refusal]]:
 def certificate_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
     """What is wrong with the inputs of a certificate other than its names. Never quotes a key."""
     yield from connection_refusals(props)
-    yield from _at("directory", props["directory"], _check_directory)
-    yield from _at("accountUrl", props["accountUrl"], _check_account)
-    yield from _at("accountKey", props["accountKey"], _check_account_key)
-    yield from _at("keyType", props["keyType"], _check_key_type)
-    yield from _at("profile", props["profile"], _check_profile)
-    yield from _at("renewDays", props["renewDays"], _check_days)
+    yield from check_at("directory", props["directory"], _check_directory)
+    yield from check_at("accountUrl", props["accountUrl"], _check_account)
+    yield from check_at("accountKey", props["accountKey"], _check_account_key)
+    yield from check_at("keyType", props["keyType"], _check_key_type)
+    yield from check_at("profile", props["profile"], _check_profile)
+    yield from check_at("renewDays", props["renewDays"], _check_days)
     for key in ("resolvers", "servers"):
         for value in [] if contains_unknowns(props[key]) else props[key]:
-            yield from _at(key, value, _check_server)
-
-
-def _at(where: str, value: Any, check: Callable[[Any], None]) -> Iterator[Refusal]:
-    if contains_unknowns(value):
-        return
-    try:
-        check(value)
-    except RefusedError as error:
-        yield error.at(where)
+            yield from check_at(key, value, _check_server)
 
 
 def _name(text: Any) -> str:

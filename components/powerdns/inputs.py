@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,10 +34,10 @@ OWNER_METADATA = "X-OWNER-"
 
 def connection_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
     """What is wrong with how the API is reached. Never quotes the key."""
-    yield from _at("apiUrl", props["apiUrl"], _check_url)
-    yield from _at("apiKey", props["apiKey"], _check_key)
-    yield from _at("caCertificate", props["caCertificate"], _check_certificate)
-    yield from _at("serverId", props["serverId"], _check_server)
+    yield from check_at("apiUrl", props["apiUrl"], _check_url)
+    yield from check_at("apiKey", props["apiKey"], _check_key)
+    yield from check_at("caCertificate", props["caCertificate"], _check_certificate)
+    yield from check_at("serverId", props["serverId"], _check_server)
 
 
 def zone_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -57,11 +58,11 @@ def zone_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
             "masters-of-primary", "masters", f"are given for a {kind} zone: only a Secondary fetches its contents"
         )
     for master in masters:
-        yield from _at("masters", master, _check_master)
+        yield from check_at("masters", master, _check_master)
     for key in props["transferKeys"]:
-        yield from _at("transferKeys", key, _check_transfer_key)
+        yield from check_at("transferKeys", key, _check_transfer_key)
     for kind_, values in props["metadata"].items():
-        yield from _at(f"metadata.{kind_}", values, lambda values, kind_=kind_: _check_metadata(kind_, values))
+        yield from check_at(f"metadata.{kind_}", values, partial(_check_metadata, kind_))
 
 
 def normal_master(value: Any) -> Any:
@@ -90,7 +91,8 @@ def _secondary_refusals(props: Mapping[str, Any]) -> Iterator[Refusal]:
         yield Refusal("secondary-dnssec", "dnssec", "is on for a Secondary zone: sign it on its primary")
 
 
-def _at(where: str, value: Any, check: Any) -> Iterator[Refusal]:
+def check_at(where: str, value: Any, check: Callable[[Any], None]) -> Iterator[Refusal]:
+    """The refusal of an input by a check that raises, if it is known and refused."""
     if contains_unknowns(value):
         return
     try:
