@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pulumi.runtime.settings import get_root_resource
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,9 @@ def event_loop(kept_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """Pulumi's SDK wants the thread's event loop, which any `asyncio.run` before took away."""
     asyncio.set_event_loop(kept_loop)
     yield
+    # The root that the mocks made is the next test's as well: it would wait for its URN for ever.
+    if root := get_root_resource():
+        kept_loop.run_until_complete(asyncio.wait([kept_loop.create_task(root.urn.future())], timeout=10))
     # What a refused program has left undone would fail in the next test.
     if left := asyncio.all_tasks(kept_loop):
         for task in left:
