@@ -268,9 +268,9 @@ def test_unusable_secret_refuses_the_handshake_and_nothing_else(paris: Site, con
     paris.ingress("good", "homepage")
     refused = f"Ingress {NAMESPACE}/home: home.ef-fr.dev refuses TLS"
     assert eventually(lambda: any(refused in note and secret in note for note in notes(config.state)))
+    assert eventually(lambda: paris.get("good.ef-fr.dev")[0] == 200)
     with pytest.raises(ssl.SSLError, match="unrecognized name"):
         paris.get("home.ef-fr.dev")
-    assert eventually(lambda: paris.get("good.ef-fr.dev")[0] == 200)
 
 
 def test_external_service_over_https_with_websockets(paris: Site, upstream: str) -> None:
