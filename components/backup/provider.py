@@ -19,7 +19,7 @@ from components.process import show
 
 PLAYBOOK = Path(__file__).resolve().parents[2] / "backup" / "server.yml"
 LOGIN = ("address", "user", "sshPort", "privateKey")
-CONTENT = ("machine", "folder", "sites", "dnsPort", "transferKey", "apiKey", "playbook")
+CONTENT = ("machine", "uuid", "folder", "sites", "dnsPort", "transferKey", "apiKey", "playbook")
 INPUTS = (*LOGIN, *CONTENT)
 
 
@@ -58,8 +58,8 @@ class BackupServerProvider(ResourceProvider):
         return UpdateResult({**_inputs(news), "recap": olds.get("recap", "") if same else _configure(news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Keep what is known: the server is looked at by the playbook."""
-        return ReadResult(id_, props, _inputs(props))
+        """Keep what is known: the server is looked at by the playbook. An older state may lack an input."""
+        return ReadResult(id_, props, {key: props[key] for key in INPUTS if key in props})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Nothing to run: what is kept goes with the machine, whose protection is there for that."""

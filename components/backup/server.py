@@ -70,6 +70,8 @@ class BackupServer(pulumi.ComponentResource):
             f"{name}-server",
             {
                 "machine": args.machine.name,
+                # A machine that is made anew has its predecessor's name and address.
+                "uuid": args.machine.uuid,
                 "address": args.machine.address,
                 "user": login.user,
                 "sshPort": login.ssh_port,

@@ -30,6 +30,7 @@ runtime_test: Callable[[Test], Test] = pulumi.runtime.test  # the SDK leaves it 
 # pulumi_command warns of its own CopyFile when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:This resource is deprecated:DeprecationWarning:pulumi_command")
 PATHS = {purpose: f"/srv/backup/paris/{purpose}" for purpose in ("longhorn", "vzdump", "etcd")}
+UUID = "5e6f1a0c-0000-4000-8000-000000000001"
 PBS = {"server": "pbs.ef-fr.dev", "datastore": "sites", "username": "sites@pbs!pulumi", "fingerprint": "ab:cd"}
 OUTPUTS: dict[str, Any] = {
     "schemaVersion": 1.0,
@@ -70,7 +71,8 @@ def mocks() -> Mocks:
 
 def machine(number: int) -> Machine:
     address = pulumi.Output.from_input(f"10.75.10.{number}")
-    return Machine(f"paris-workers-{number}", "worker", 2200 + number, "pve1", "BC:24:11:00:00:01", address, address)
+    uuid = pulumi.Output.from_input(UUID)
+    return Machine(f"paris-workers-{number}", "worker", 2200 + number, "pve1", "BC:24:11:00:00:01", address, uuid)
 
 
 def site_backup(site: str, **changes: Any) -> SiteBackup:
@@ -160,6 +162,7 @@ def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks)
         assert [site["primary"] for site in sites.values()] == ["10.75.10.200", "10.59.10.200:5300"]
         assert mocks.made["backup-ready-paris-workers-1"]["create"] == "cloud-init status --wait"
         for key in ("privateKey", "transferKey"):
+        assert inputs["uuid"] == UUID
             assert rpc.is_rpc_secret(inputs[key]), key
 
     return server.address.apply(check)

@@ -43,6 +43,15 @@ class ProxmoxSite:
             return {}
         return {vm["vmid"]: vm["name"] for vm in found if not vm.get("template") and "debian" not in vm.get("name", "")}
 
+    def delete_by_hand(self, vm_id: int) -> None:
+        """What a person does in the console."""
+        found = {vm["vmid"]: vm["node"] for vm in self.call("GET", "/cluster/resources?type=vm")}
+        vm = f"/nodes/{found[vm_id]}/qemu/{vm_id}"
+        self.call("POST", f"{vm}/status/stop")
+        wait_for(lambda: self.call("GET", f"{vm}/status/current")["status"] == "stopped")
+        self.call("DELETE", vm)
+        wait_for(lambda: vm_id not in self.machines())
+
     def wait_for_machine(self, vm_id: int, up: subprocess.Popen[str]) -> None:
         """Wait until a run has begun to make a machine."""
 

@@ -117,6 +117,21 @@ def test_the_server_exports_directories_and_copies_zones(lab: LabUnderTest, prim
     assert key not in lab.arguments
 
 
+def test_a_server_that_is_made_anew_serves_again(lab: LabUnderTest, primary: Server) -> None:
+    """Under the name, the address and the MAC address of the one that was lost."""
+    proxmox, known = ProxmoxSite(lab, "backup"), server(lab)
+    [vm_id] = proxmox.machines()
+    proxmox.delete_by_hand(vm_id)
+
+    lab.run("refresh", "backup")
+    lab.run("up", "backup")
+
+    assert server(lab) == known
+    nfs.check("", known["server"], known["sites"][SITE]["vzdump"], str(lab.site(SITE).proxmox))
+    wait_for(partial(_is_copied, lab, "192.0.2.2"))
+    assert lab.shell("backup", "pulumi preview --expect-no-changes --non-interactive").returncode == 0
+
+
 def test_the_site_has_its_machines_and_its_etcd_saved_there(lab: LabUnderTest) -> None:
     lab.run("up", SITE)
 

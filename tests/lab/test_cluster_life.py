@@ -296,12 +296,7 @@ class Calls:
 
 
 def delete_by_hand(site: LabUnderTest, vm_id: int) -> None:
-    """What a person does in the console of Proxmox VE."""
-    proxmox, vm = ProxmoxSite(site, SITE), f"/nodes/pve-tls-1/qemu/{vm_id}"
-    proxmox.call("POST", f"{vm}/status/stop")
-    wait_for(lambda: proxmox.call("GET", f"{vm}/status/current")["status"] == "stopped")
-    proxmox.call("DELETE", vm)
-    wait_for(lambda: vm_id not in proxmox.machines())
+    ProxmoxSite(site, SITE).delete_by_hand(vm_id)
 
 
 def kill_when(site: LabUnderTest, condition: Callable[[], object]) -> None:

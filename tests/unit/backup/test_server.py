@@ -30,6 +30,7 @@ def inputs(site: Machines, primary: Server, *zones: str) -> dict[str, Any]:
     [node] = site.nodes
     props = {
         "machine": node.name,
+        "uuid": "5e6f1a0c-0000-4000-8000-000000000001",
         "address": node.address,
         "user": USER,
         "sshPort": float(SSH_PORT),
@@ -131,3 +132,11 @@ def test_a_failed_task_is_named_and_no_secret_is(site: Machines, primary: Server
     with pytest.raises(BackupServerError, match=r"(?s)Export the directories: .*everybody") as failed:
         PROVIDER.create(wrong)
     assert KEY not in str(failed.value)
+
+
+def test_a_machine_of_the_same_name_that_is_another_is_a_change(configured: dict[str, Any]) -> None:
+    assert not PROVIDER.diff("", configured, configured).changes
+    assert PROVIDER.diff("", configured, {**configured, "uuid": "another"}).changes
+    older = {key: value for key, value in configured.items() if key != "uuid"}
+    assert PROVIDER.read("storage", older).outs == older
+    assert PROVIDER.diff("", older, configured).changes
