@@ -57,5 +57,5 @@ class Homepage(pulumi.ComponentResource):
             },
         }
         installed = release("homepage", args.chart, args.namespace, values, pulumi.ResourceOptions(parent=self))
-        self.url = installed.status.apply(lambda _: args.url)
+        self.url = installed.id.apply(lambda _: args.url)
         self.register_outputs({"url": self.url})

@@ -69,7 +69,8 @@ class Longhorn(pulumi.ComponentResource):
         self._job("snapshot", args.storage.snapshots, after)
         if args.backup_store:
             self._job("backup", args.storage.backups, after)
-        self.storage_class = installed.status.apply(lambda _: STORAGE_CLASS)
+        # By the id, see there: a claim whose class is unknown would be replaced.
+        self.storage_class = installed.id.apply(lambda _: STORAGE_CLASS)
         self.register_outputs({"storageClass": self.storage_class})
 
     def _default_store(self) -> dict[str, pulumi.Input[str]]:

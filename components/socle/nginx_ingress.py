@@ -48,5 +48,5 @@ class NginxIngress(pulumi.ComponentResource):
             }
         }
         installed = release("nginx-ingress", args.chart, args.namespace, values, pulumi.ResourceOptions(parent=self))
-        self.ingress_class = installed.status.apply(lambda _: INGRESS_CLASS)
+        self.ingress_class = installed.id.apply(lambda _: INGRESS_CLASS)
         self.register_outputs({"ingressClass": self.ingress_class})

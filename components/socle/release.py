@@ -37,6 +37,9 @@ def release(
         values: They win over the file's.
         opts: Of the resource.
         folder: Where the values files are.
+
+    Returns:
+        The release. What waits for it waits for its id: the preview of an update knows that, and not its status.
     """
     return Release(
         name,

@@ -42,7 +42,6 @@ from tests.unit.verify.pki import Ca
 CHARTS = Charts()
 HOME = "https://home.ef-fr.dev/"
 SIGN_IN = "authentik/single-sign-on"
-RELEASE = "kubernetes:helm.sh/v3:Release"
 PEM = "-----BEGIN CERTIFICATE-----\n"
 AUTHORITY = Ca("Proxmox").root
 PUBLISHED = Services.model_validate({"ingress_address": "10.75.10.201", "dns_address": "10.75.10.200"})
@@ -62,8 +61,6 @@ class Mocks(Agreeing):
             outputs = {"privateKeyPem": secret(f"key-of-{args.name}")}
         elif args.typ.startswith("tls:index/"):
             outputs = {"certPem": f"{PEM}{args.name}", "certRequestPem": "request"}
-        elif args.typ == RELEASE:
-            outputs = {"status": {"status": "deployed"}}
         return args.name, {**args.inputs, **outputs}
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:

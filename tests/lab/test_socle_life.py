@@ -89,12 +89,22 @@ def test_a_setting_changes_what_it_is_about(
     assert changes(site, change) == changed
 
 
-def test_a_values_file_changes_its_release(site: LabUnderTest) -> None:
-    file = site.repository / "helm" / "homepage.yaml"
-    former = file.read_text()
-    file.write_text(former.replace("memory: 512Mi", "memory: 768Mi"))
-    assert changes(site, lambda config: None) == {"Release homepage"}
-    file.write_text(former)
+@pytest.mark.parametrize(
+    ("release", "former", "changed"),
+    [
+        ("homepage", "memory: 512Mi", "memory: 768Mi"),
+        ("authentik", "memory: 1536Mi", "memory: 2Gi"),
+        # Its StorageClass is what every claim names, and a claim of another class is another claim.
+        ("longhorn", "storageMinimalAvailablePercentage: 15", "storageMinimalAvailablePercentage: 20"),
+    ],
+)
+def test_a_values_file_changes_its_release(site: LabUnderTest, release: str, former: str, changed: str) -> None:
+    file = site.repository / "helm" / f"{release}.yaml"
+    text = file.read_text()
+    file.write_text(text.replace(former, changed, 1))
+    found = changes(site, lambda config: None)
+    file.write_text(text)
+    assert found == {f"Release {release}"}
 
 
 def protection(*, on: bool) -> Callable[[Values], object]:

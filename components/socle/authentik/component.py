@@ -99,7 +99,7 @@ class Authentik(pulumi.ComponentResource):
         outpost = Ldap(
             f"{name}-ldap", LdapArgs(args.namespace, args.chart.version, args.ldap_address, outpost_token), after
         )
-        self.url = installed.status.apply(lambda _: args.url)
+        self.url = installed.id.apply(lambda _: args.url)
         self.policy = sign_in.policy
         ldap_host = outpost.host.apply(lambda inside: inside if args.ldap_address is None else args.ldap_host)
         self.ldap = {

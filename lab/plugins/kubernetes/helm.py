@@ -89,6 +89,10 @@ class Release(Resource):
             return inputs, [Failure("chart", reason)]
         return {**inputs, "version": chart["version"]}, []
 
+    def preview_update(self, id: str, outputs_old: Props, inputs_old: Props, inputs_new: Props, call: Call) -> Props:
+        """Without what only Helm tells, also where that will be what it was."""
+        return self.preview_create(inputs_new, call)
+
     def create(self, inputs: Props, call: Call) -> tuple[str, Props]:
         return _id(inputs), self._run(["install", inputs["name"], *flags(inputs, _INSTALL)], inputs, call)
 

@@ -151,6 +151,9 @@ def test_check(provider: Provider, chart: Path) -> None:
     assert (checked["namespace"], checked["timeout"], checked["version"]) == ("default", 300, "1.2.3")
     previewed = engine.resource.preview_create(checked, engine.call)
     assert (previewed["status"], previewed["resourceNames"]) == (UNKNOWN, UNKNOWN)
+    known = {**checked, "status": {"revision": 1}, "resourceNames": {}}
+    previewed = engine.resource.preview_update("default/web", known, checked, checked, engine.call)
+    assert (previewed["status"], previewed["resourceNames"]) == (UNKNOWN, UNKNOWN)
     _, failures = engine.resource.check({"chart": "/nowhere", "postrender": "cat"}, None, engine.call)
     assert [failure.property for failure in failures] == ["postrender"]
     _, failures = engine.resource.check({"chart": "/nowhere"}, None, engine.call)
