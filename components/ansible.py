@@ -155,6 +155,8 @@ def environment(folder: Path) -> dict[str, str]:
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(_control_sockets(folder)),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_FORKS": "20",
+        # A machine's journal would have every module's arguments, secrets among them.
+        "ANSIBLE_NO_TARGET_SYSLOG": "True",
         "ANSIBLE_STDOUT_CALLBACK": "default",
         "ANSIBLE_CALLBACKS_ENABLED": "",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
@@ -221,7 +223,7 @@ def _message(result: str) -> str:
         values = json.loads(result)
     except ValueError:
         return result[:500]
-    said = [str(values[key]).strip() for key in ("msg", "stderr") if values.get(key)]
+    said = [str(values[key]).strip() for key in ("msg", "stderr", "censored") if values.get(key)]
     return "\n".join(said)[-2000:] or "no message"
 
 

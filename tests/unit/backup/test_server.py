@@ -20,6 +20,7 @@ from tests.unit.powerdns.server import DNS_PORT, Server
 
 PROVIDER = BackupServerProvider()
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
+API_KEY = "an-api-key-of-the-secondary"
 SECONDARY_PORT = 5353
 VZDUMP, ETCD = "/srv/backup/paris/vzdump", "/srv/backup/paris/etcd"
 PATIENCE = 20.0
@@ -46,7 +47,7 @@ def inputs(site: Machines, primary: Server, *zones: str) -> dict[str, Any]:
         },
         "dnsPort": float(SECONDARY_PORT),
         "transferKey": KEY,
-        "apiKey": "an-api-key-of-the-secondary",
+        "apiKey": API_KEY,
     }
     checked: CheckResult = PROVIDER.check({}, props)
     return dict(checked.inputs)
@@ -126,12 +127,16 @@ def changed(log: Path) -> list[str]:
     return re.findall(r"TASK \[(.*)\] \*+\n(?:(?!.*TASK).*\n)*?.*\| changed: ", log.read_text())
 
 
-def test_a_failed_task_is_named_and_no_secret_is(site: Machines, primary: Server) -> None:
-    wrong = inputs(site, primary)
-    wrong["sites"]["paris"]["networks"] = ["everybody"]
-    with pytest.raises(BackupServerError, match=r"(?s)Export the directories: .*everybody") as failed:
-        PROVIDER.create(wrong)
-    assert KEY not in str(failed.value)
+def test_no_task_tells_a_key(
+    site: Machines, primary: Server, configured: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To whoever asks for each module's arguments, as a machine's journal does by itself."""
+    monkeypatch.setenv("ANSIBLE_LOG_PATH", str(tmp_path / "log"))
+    monkeypatch.setenv("ANSIBLE_VERBOSITY", "3")
+    PROVIDER.create(inputs(site, primary, "l.ef-fr.dev"))
+    log = (tmp_path / "log").read_text()
+    assert "module_args" in log
+    assert not {API_KEY, KEY} & set(re.findall(r"[\w-]+=*", log))
 
 
 def test_a_machine_of_the_same_name_that_is_another_is_a_change(configured: dict[str, Any]) -> None:
@@ -140,3 +145,34 @@ def test_a_machine_of_the_same_name_that_is_another_is_a_change(configured: dict
     older = {key: value for key, value in configured.items() if key != "uuid"}
     assert PROVIDER.read("storage", older).outs == older
     assert PROVIDER.diff("", older, configured).changes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "value", "said"),
+    [
+        ("networks", ["everybody"], "Export the directories: .*everybody"),
+        # A request with the key: of what failed, there is only the reason.
+        (
+            "primary",
+            "nobody",
+            "Add zones and correct .*: the output has been hidden .*Say why it failed: Status code was",
+        ),
+    ],
+)
+def test_a_failed_task_is_named_and_no_secret_is(
+    site: Machines, primary: Server, wrong: str, value: Any, said: str
+) -> None:
+    props = inputs(site, primary, "wrong.ef-fr.dev")
+    props["sites"]["paris"][wrong] = value
+    with pytest.raises(BackupServerError, match=rf"(?s){said}") as failed:
+        PROVIDER.create(props)
+    assert not any(key in str(failed.value) for key in (KEY, API_KEY))
+
+
+def test_another_key_of_the_api_takes_the_place_of_the_one_before(
+    site: Machines, primary: Server, configured: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PROVIDER.update("", configured, {**configured, "apiKey": "another"})
+    monkeypatch.setenv("ANSIBLE_LOG_PATH", str(tmp_path / "log"))
+    PROVIDER.update("", configured, {**configured, "apiKey": "another", "uuid": "of another machine"})
+    assert changed(tmp_path / "log") == []

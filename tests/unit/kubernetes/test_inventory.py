@@ -1,8 +1,10 @@
 """Kubespray's inventory and variables."""
 
+import json
 import os
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -78,6 +80,18 @@ def test_ansible_sees_kubesprays_groups() -> None:
             check=True,
         ).stdout
     assert shown == GRAPH
+
+
+def test_machines_log_no_arguments(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [toolbox.ansible(), "-I", "-m", "ansible", "config", "dump", "--only-changed", "--format", "json"],
+        env={**os.environ, **ansible.environment(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    values = {each["name"]: each["value"] for each in json.loads(shown) if "value" in each}
+    assert values["DEFAULT_NO_TARGET_SYSLOG"] is True
 
 
 def test_the_virtual_address_is_the_load_balancer() -> None:

@@ -20,6 +20,7 @@ UNREACHABLE = 'fatal: [w-2]: UNREACHABLE! => {"changed": false, "msg": "No route
 DELEGATED = 'fatal: [w-3 -> m-1(10.0.0.1)]: FAILED! => {"msg": "refused"}'
 HANDLER = "RUNNING HANDLER [Kubeadm | Restart kubelet] ***********"
 LOOPED = 'failed: [w-4] (item=etcd) => {"item": "etcd", "msg": "not found"}'
+HIDDEN = 'fatal: [w-5]: FAILED! => {"attempts": 3, "censored": "the output has been hidden due to no_log"}'
 TASK = "TASK [etcd : Configure | Start etcd] ***********"
 
 
@@ -37,6 +38,7 @@ def failure(*lines: str) -> str:
         (UNREACHABLE, "w-2: etcd : Configure | Start etcd: No route to host"),
         (DELEGATED, "w-3: etcd : Configure | Start etcd: refused"),
         (LOOPED, "w-4: etcd : Configure | Start etcd: not found"),
+        (HIDDEN, "w-5: etcd : Configure | Start etcd: the output has been hidden due to no_log"),
     ],
 )
 def test_an_error_names_host_task_and_reason(line: str, said: str) -> None:
