@@ -16,6 +16,8 @@ from settings import Backup as Settings
 
 STORAGE = "oss-nextgen-backup"
 """Proxmox VE's name of the storage."""
+PBS_STORAGE = f"{STORAGE}-pbs"
+"""The same on a Proxmox Backup Server. Not one name for both: the new one is there before the old one goes."""
 NFS_OPTIONS = "vers=4.2"
 """The server speaks no older one than 4."""
 
@@ -46,13 +48,16 @@ class SiteBackup(pulumi.ComponentResource):
     def __init__(self, name: str, args: SiteBackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:backup:SiteBackup", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        # Little of it can be changed in place, and its successor has its name. A job may name one that is gone.
+        storage_child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         backup = args.server.plain("backup", Backup)
         directories = backup.apply(lambda backup: _directories(backup, args))
         self.server, self.etcd = backup["server"], directories["etcd"]
         self.longhorn = BackupStore(pulumi.Output.concat("nfs://", self.server, ":", directories["longhorn"]))
         storage: proxmoxve.storage.Nfs | proxmoxve.storage.Pbs
         if args.settings.vzdump == "pbs":
-            storage = self._datastore(f"{name}-storage", backup.apply(lambda backup: _pbs(backup, args)), args, child)
+            pbs = backup.apply(lambda backup: _pbs(backup, args))
+            storage = self._datastore(f"{name}-storage", pbs, args, storage_child)
         else:
             storage = proxmoxve.storage.Nfs(
                 f"{name}-storage",
@@ -62,7 +67,7 @@ class SiteBackup(pulumi.ComponentResource):
                 contents=["backup"],
                 nodes=sorted(args.nodes),
                 options=NFS_OPTIONS,
-                opts=child,
+                opts=storage_child,
             )
         keep = args.settings.retention.model_dump()
         self.job = proxmoxve.backup.Job(
@@ -87,7 +92,7 @@ class SiteBackup(pulumi.ComponentResource):
         # All sites share the datastore: no two of them have a VMID in common.
         return proxmoxve.storage.Pbs(
             name,
-            resource_id=STORAGE,
+            resource_id=PBS_STORAGE,
             server=pbs["server"],
             datastore=pbs["datastore"],
             username=pbs["username"],

@@ -123,7 +123,9 @@ def test_a_site_may_prefer_a_proxmox_backup_server(mocks: Mocks) -> pulumi.Outpu
         inputs = mocks.made["backup-storage"]
         assert {key: inputs[key] for key in PBS} == PBS
         assert rpc.is_rpc_secret(inputs["password"])
-        assert (inputs["contents"], mocks.made["backup-job"]["storage"]) == (["backup"], "oss-nextgen-backup")
+        assert (inputs["contents"], mocks.made["backup-job"]["storage"]) == (["backup"], "oss-nextgen-backup-pbs")
+        # While a site goes from one to the other, both are there.
+        assert inputs["resourceId"] == "oss-nextgen-backup-pbs"
 
     return backup.job.id.apply(check)
 
@@ -160,9 +162,9 @@ def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks)
         assert sites["paris"]["directories"] == list(PATHS.values())
         assert sites["paris"]["networks"] == ["10.75.10.0/24"]
         assert [site["primary"] for site in sites.values()] == ["10.75.10.200", "10.59.10.200:5300"]
+        assert inputs["uuid"] == UUID
         assert mocks.made["backup-ready-paris-workers-1"]["create"] == "cloud-init status --wait"
         for key in ("privateKey", "transferKey"):
-        assert inputs["uuid"] == UUID
             assert rpc.is_rpc_secret(inputs[key]), key
 
     return server.address.apply(check)

@@ -170,6 +170,17 @@ def test_the_book_of_restores_is_right(lab: LabUnderTest, tmp_path: Path) -> Non
     assert lab.shell(SITE, "pulumi preview --expect-no-changes --non-interactive").returncode == 0
 
 
+def test_a_storage_that_moved_takes_the_place_of_the_one_before(lab: LabUnderTest) -> None:
+    lab.configure("backup", lambda values: values["backupServer"].update(folder="/srv/moved"))
+    lab.run("up", "backup")
+    lab.run("up", SITE)
+
+    proxmox = ProxmoxSite(lab, SITE)
+    assert proxmox.call("GET", f"/storage/{STORAGE}")["export"] == f"/srv/moved/{SITE}/vzdump"
+    assert [job["storage"] for job in proxmox.call("GET", "/cluster/backup")] == [STORAGE]
+    assert lab.shell(SITE, "pulumi preview --expect-no-changes --non-interactive").returncode == 0
+
+
 def test_nothing_is_left(lab: LabUnderTest) -> None:
     lab.run("destroy", SITE)
     proxmox = ProxmoxSite(lab, SITE)

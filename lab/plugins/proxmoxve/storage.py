@@ -31,7 +31,6 @@ class Nfs(Resource):
     required = frozenset({"resourceId", "server", "export"})
     replace_on = frozenset({"resourceId", "server", "export"})
     computed = frozenset({"shared"})
-    delete_before_replace = True
 
     def check(self, inputs: Props, olds: Props | None, call: Call) -> tuple[Props, list[Failure]]:
         return normalise(inputs, NFS)

@@ -106,6 +106,14 @@ def test_what_proxmox_refuses(nfs_server: str, call: Call, resource: Resource, v
         resource.create(declare(resource, call, values), call)
 
 
+def test_another_export_is_another_storage_that_comes_first(call: Call) -> None:
+    """As the official plugin, which leaves the order to the program."""
+    inputs = declare(Nfs(), call, storage())
+    diff = Nfs().diff(inputs, inputs, declare(Nfs(), call, storage(export="/srv/other")), call)
+    assert diff.changes["export"].replace
+    assert not diff.delete_before_replace
+
+
 def test_a_job_has_its_name_alone(nfs_server: str, call: Call) -> None:
     Nfs().create(declare(Nfs(), call, storage()), call)
     Job().create(declare(Job(), call, job()), call)
