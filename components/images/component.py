@@ -151,5 +151,6 @@ class GoldenImage(pulumi.ComponentResource):
             overwrite=False,
             # One that somebody put there before is replaced by the one that the checksum pins.
             overwrite_unmanaged=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Another address is another file, maybe of the same name: the old one, removed last, would take it along.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         ).id

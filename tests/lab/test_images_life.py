@@ -13,6 +13,7 @@ import pytest
 
 from lab.layout import SSH_PORT
 from lab.proxmox.faults import Faults, Refusal
+from lab.services.catalog import MEDIUM
 from tests.lab.conftest import LabUnderTest
 from tests.lab.proxmox import ProxmoxSite
 from tests.lab.waiting import wait_for
@@ -147,6 +148,25 @@ def test_nobody_logs_in_with_a_password(images: Images) -> None:
     for node in images.clone.outputs(SITE)["nodes"]:
         methods = asyncio.run(asyncssh.get_server_auth_methods(node["address"], SSH_PORT, "ossng"))
         assert methods == ["publickey"]
+
+
+def test_an_installer_from_another_address_is_there_in_the_end(images: Images, untouched: None) -> None:
+    """Under the name of the one before, which has to go."""
+    mirror = images.clone.lab.home / "mirror"
+    (mirror / "moved").mkdir()
+    (mirror / "moved" / MEDIUM).write_bytes((mirror / MEDIUM).read_bytes())
+    file = images.clone.repository.parent / "moved.yaml"
+    file.write_text(images.clone.site(SITE).stack_file.read_text().replace(f"/{MEDIUM}", f"/moved/{MEDIUM}"))
+    before = images.proxmox.position()
+
+    # That alone: another address of the installer is another recipe.
+    up = "pulumi up --yes --skip-preview --non-interactive --target '**download/file:File**'"
+    result = images.clone.shell(SITE, f"export PULUMI_OPTION_CONFIG_FILE={file}; {up}")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert any(each.endswith("/download-url") for each in images.proxmox.writes(before))
+    there = [each["volid"] for each in images.proxmox.call("GET", f"/nodes/{NODE}/storage/local/content")]
+    assert f"local:iso/{MEDIUM}" in there
 
 
 def test_a_new_recipe_builds_beside_the_kept_image(images: Images, untouched: None) -> None:

@@ -39,7 +39,6 @@ class File(Resource):
     replace_on = frozenset(
         {"nodeName", "datastoreId", "contentType", "url", "fileName", "checksum", "checksumAlgorithm", "verify"}
     )
-    delete_before_replace = True
 
     def check(self, inputs: Props, olds: Props | None, call: Call) -> tuple[Props, list[Failure]]:
         values, failures = normalise(inputs, FILE)

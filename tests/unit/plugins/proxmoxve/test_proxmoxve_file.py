@@ -33,6 +33,14 @@ def test_download_read_delete(proxmox: Any, call: Call) -> None:
     FILE.delete(id, outputs, call)
 
 
+def test_another_address_is_another_file_that_comes_first(call: Call) -> None:
+    """As the official plugin, which leaves the order to the program."""
+    inputs = declare(call)
+    diff = FILE.diff(inputs, inputs, declare(call, url=f"{URL}0"), call)
+    assert diff.changes["url"].replace
+    assert not diff.delete_before_replace
+
+
 def test_import(proxmox: Any, call: Call) -> None:
     FILE.create(declare(call), call)
     found = FILE.read(f"pve1/{VOLUME}", {}, {}, call)
