@@ -27,7 +27,6 @@ CLIENT = Application("proxmox", "https://proxmox.ef-fr.dev", ["oss"], ["https://
 PASSWORDS = {
     "AUTHENTIK_SECRET_KEY": "key",
     "AUTHENTIK_BOOTSTRAP_PASSWORD": "admin",
-    "AUTHENTIK_BOOTSTRAP_TOKEN": "token",
 }
 
 

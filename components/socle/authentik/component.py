@@ -60,14 +60,12 @@ class AuthentikArgs:
 class Authentik(pulumi.ComponentResource):
     """Authentik, its PostgreSQL, its Ingress, its blueprints and its outposts.
 
-    The administrator's password and token are those of the first start: Authentik reads them then, and never again.
+    The administrator's password is that of the first start: Authentik reads it then, and never again.
     """
 
     url: pulumi.Output[str]
     password: pulumi.Output[str]
     """Of `akadmin` at first start, secret."""
-    token: pulumi.Output[str]
-    """An API token of `akadmin`, secret."""
     policy: pulumi.Output[str]
     """`namespace/name` of the policy by which an Ingress is behind the sign-in."""
     ldap: Mapping[str, pulumi.Input[str]]
@@ -79,7 +77,7 @@ class Authentik(pulumi.ComponentResource):
         super().__init__("oss-nextgen:socle:Authentik", name, None, opts)
         self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
         self._origin = args.url.removesuffix("/")
-        self.password, self.token = self._random("admin", 32), self._random("token", 64)
+        self.password = self._random("admin", 32)
         bind_password, outpost_token = self._random("ldap-bind", 48), self._random("ldap-token", 64)
         base_dn = ",".join(f"dc={label}" for label in args.domain.split("."))
         directory = pulumi.Output.all(
@@ -174,7 +172,6 @@ class Authentik(pulumi.ComponentResource):
                 "AUTHENTIK_SECRET_KEY": key.result,
                 "AUTHENTIK_BOOTSTRAP_EMAIL": args.email,
                 "AUTHENTIK_BOOTSTRAP_PASSWORD": self.password,
-                "AUTHENTIK_BOOTSTRAP_TOKEN": self.token,
                 "AUTHENTIK_POSTGRESQL__HOST": database.host,
                 "AUTHENTIK_POSTGRESQL__NAME": DATABASE,
                 "AUTHENTIK_POSTGRESQL__USER": DATABASE,
