@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -73,6 +74,16 @@ def test_authentik_gets_its_passwords_from_a_secret_only(mocks: Mocks) -> None:
         "AUTHENTIK_POSTGRESQL__PASSWORD": "password-of-authentik-postgresql",
     }
     assert opened(mocks.of("Secret")["authentik-postgresql"])["password"] == "password-of-authentik-postgresql"
+
+
+def test_the_first_password_is_where_the_document_says(mocks: Mocks) -> None:
+    document = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
+    [found] = re.findall(r"kubectl get secret (\S+) -n (\S+) -o go-template='{{.data.(\w+)", document.read_text())
+    name, namespace, key = found
+    declare(everything)
+    secret = mocks.of("Secret")[name]
+    assert secret["metadata"]["namespace"] == namespace
+    assert opened(secret)[key] == "password-of-authentik-admin"
 
 
 def test_blueprints_are_mounted_from_a_secret_and_their_secrets_are_nowhere_else(mocks: Mocks) -> None:
