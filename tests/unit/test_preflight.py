@@ -1,5 +1,7 @@
 """The preflight against a real HTTP API."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +73,40 @@ def test_missing_privileges_are_named_with_their_path(proxmox: Any, props: dict[
     assert f"on {path}: " in lines[0]
     assert all(privilege in lines[0] for privilege in GRANTS[path])
     assert props["apiToken"] not in str(failure.value)
+
+
+def test_what_the_readme_grants_is_enough_and_not_too_much(proxmox: Any, proxmox_token: str) -> None:
+    """For a site such as Paris, whose machines are backed up."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    grants = {path: text.split() for path, text in re.findall(r"\$ grant (/\S*) \w+ '([^']+)'", readme)}
+    proxmox.storages["ceph-vm"] = {**proxmox.storages["local-lvm"]}
+    network = "vmbr0/75"
+    props = {
+        "endpoint": proxmox.url,
+        "apiToken": proxmox_token,
+        "insecure": False,
+        "nodes": ["pve1"],
+        "isoStorage": "local",
+        "imageContent": "iso",
+        "diskStorage": "ceph-vm",
+        "network": network,
+        "clonesMove": True,
+        "backup": True,
+        "pools": [{**MASTERS, "nodes": ["pve1"], "storage": "ceph-vm", "network": network}],
+    }
+
+    def grant(left_out: tuple[str, str]) -> None:
+        proxmox.acl = {}
+        for path, privileges in grants.items():
+            proxmox.grant(TOKEN_ID, path, *(each for each in privileges if (path, each) != left_out))
+
+    grant(left_out=("", ""))
+    PreflightProvider().create(props)
+    for path, privileges in grants.items():
+        for privilege in privileges:
+            grant(left_out=(path, privilege))
+            with pytest.raises(PreflightError, match=f"{privilege}"):
+                PreflightProvider().create(props)
 
 
 def test_backups_need_rights_of_their_own(proxmox: Any, props: dict[str, Any]) -> None:
