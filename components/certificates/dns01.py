@@ -91,7 +91,7 @@ class Dns01:
         """The zone of a domain, which must be this server's for all the world."""
         if zone is None:
             raise DnsError(f"This PowerDNS has no zone that holds {domain}: declare it before its certificate.")
-        seen = self._resolvers.zone_of(normalise(domain))
+        seen, unanswered = self._resolvers.zone_of(normalise(domain))
         if len(seen) > len(zone):
             raise DnsError(
                 f"{domain} is in {seen}, a zone of its own on other servers "
@@ -99,6 +99,8 @@ class Dns01:
                 "Order that certificate where its zone is served."
             )
         mine = _contents(self._api.record_set(zone, zone, "NS"))
+        if unanswered and len(seen) < len(zone):
+            raise DnsError(f"{unanswered}. {self._reachable(zone, mine, unanswered.name)}")
         theirs = self._resolvers.records(zone, "NS") if seen == zone else []
         if not set(theirs) & set(mine):
             found = f"name {', '.join(theirs)}" if theirs else "find no such zone"
@@ -108,6 +110,15 @@ class Dns01:
                 f"(at your registrar, if that is a public one) delegate it: {self._delegation(zone, mine)}."
             )
         return zone
+
+    def _reachable(self, zone: str, mine: Sequence[str], silent: str) -> str:
+        """What to do where the servers of a zone, or of one that holds it, are out of the resolvers' reach."""
+        found = f"They should find {self._delegation(zone, mine)}" if silent == zone else f"They find {zone} there"
+        return (
+            f"{found}, and the CA asks there itself: forward port 53 (UDP and TCP) of an address that it reaches to "
+            "that site's services.dnsAddress, and set services.dnsPublicAddress to it; or choose a CA and resolvers "
+            "that reach services.dnsAddress (acme.directory, acme.resolvers)."
+        )
 
     def _held_zone(self, domain: str) -> str | None:
         """The closest zone that this server has."""

@@ -26,10 +26,29 @@ RESOLVERS_TIMEOUT = 10.0
 SERVER_TIMEOUT = 3.0
 """Seconds that an authoritative server has for one query."""
 PORT = 53
+PAYLOAD = 1232
+"""Octets of an answer over UDP that are not fragmented on the way (DNS flag day 2020)."""
+ROOT = "."
 
 
 class DnsError(Exception):
     """A zone that the world does not see as it should, and what to do."""
+
+
+class Unanswered(DnsError):
+    """A name of which the resolvers get no answer from those that it is delegated to.
+
+    Args:
+        name: The name.
+        resolvers: Who has asked.
+        reasons: What they say of it (RFC 8914), if anything.
+    """
+
+    def __init__(self, name: str, resolvers: Resolvers, reasons: Iterable[str] = ()) -> None:
+        said = "; ".join(dict.fromkeys(reasons))
+        reason = f" ({said})" if said else ""
+        super().__init__(f"{name} is delegated, but the resolvers {resolvers} get no answer from its servers{reason}")
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class Server:
 
     def missing(self, name: str, values: Iterable[str]) -> str:
         """Why this authoritative server does not show the TXT values, empty if it does."""
-        query = dns.message.make_query(name, "TXT", use_edns=0, payload=1232)
+        query = dns.message.make_query(name, "TXT", use_edns=0, payload=PAYLOAD)
         query.flags &= ~dns.flags.RD
         try:
             answer, _ = dns.query.udp_with_fallback(query, self.address, SERVER_TIMEOUT, self.port)
@@ -87,6 +106,8 @@ class Resolvers:
         self._resolver = dns.resolver.Resolver(configure=False)
         self._resolver.nameservers = [dns.nameserver.Do53Nameserver(it.address, it.port) for it in self._servers]
         self._resolver.lifetime = RESOLVERS_TIMEOUT
+        # Without EDNS they could not say why they fail.
+        self._resolver.use_edns(0, payload=PAYLOAD)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self._servers))
@@ -98,14 +119,30 @@ class Resolvers:
             DnsError: the resolvers themselves cannot be reached.
         """
         try:
+            return self._ask(name, type_)
+        except Unanswered:
+            return []
+
+    def _ask(self, name: str, type_: str) -> list[str]:
+        """The same, but for what its servers do not answer.
+
+        Raises:
+            Unanswered: the resolvers get no answer.
+            DnsError: they give none themselves.
+        """
+        try:
             answer = self._resolver.resolve(name, type_, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
             return []
-        except dns.resolver.NoNameservers as refusal:
-            if any(response is not None for *_, response in refusal.kwargs["errors"]):
+        except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as failure:
+            responses = [response for *_, response in failure.kwargs["errors"] if response is not None]
+            failed = [response for response in responses if response.rcode() == dns.rcode.SERVFAIL]
+            # A resolver that waits for a zone's servers may take longer than whoever waits for the resolver.
+            if failed or (isinstance(failure, dns.exception.Timeout) and name != ROOT and self._alive()):
+                reasons = (error.to_text() for response in failed for error in response.extended_errors())
+                raise Unanswered(name, self, reasons) from None
+            if responses:
                 return []
-            raise self._silent() from None
-        except dns.exception.Timeout:
             raise self._silent() from None
         # What a CNAME leads to is not at this name.
         found = answer.rrset if answer.rrset is not None and answer.rrset.name == answer.qname else ()
@@ -117,13 +154,31 @@ class Resolvers:
             "them (UDP and TCP), or set others (acme.resolvers)."
         )
 
-    def zone_of(self, name: str) -> str:
-        """The zone that holds a name, as far up as the names are delegated; empty if none is."""
+    def _alive(self) -> bool:
+        """Whether the resolvers answer at all: every one knows the root."""
+        try:
+            self._ask(ROOT, "SOA")
+        except Unanswered:
+            return True
+        except DnsError:
+            return False
+        return True
+
+    def zone_of(self, name: str) -> tuple[str, Unanswered | None]:
+        """The zone that holds a name, as far up as its servers answer the resolvers; empty if none does.
+
+        Returns:
+            The zone, and what the resolvers get no answer of, of what is below it and holds the name: the highest.
+        """
+        unanswered = None
         while name:
-            if self.records(name, "SOA"):
-                return name
+            try:
+                if self._ask(name, "SOA"):
+                    return name, unanswered
+            except Unanswered as failure:
+                unanswered = failure
             name = name.partition(".")[2]
-        return ""
+        return "", unanswered
 
     def servers_of(self, zone: str) -> list[Server]:
         """Addresses of the zone's authoritative servers, IPv4 where there is one.

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import dns.edns
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
 import requests
 
 from lab.authority import Authority
@@ -119,6 +126,44 @@ def pebble(
     finally:
         process.terminate()
         process.wait(START_TIMEOUT)
+
+
+@contextmanager
+def resolver(address: str, unreachable: str, reason: dns.edns.EDEOption | None) -> Iterator[None]:
+    """Run a recursive resolver of which every name is a zone, over UDP; it ends with the block.
+
+    Args:
+        address: Loopback address of its own; the port is that of the name servers.
+        unreachable: Of this zone, and of all below it, no server answers.
+        reason: What it says of them; None: it waits for them longer than anybody waits for it.
+    """
+    lost = dns.name.from_text(unreachable)
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            wire, client = listener.recvfrom(4096)
+            if not wire:
+                return
+            query = dns.message.from_wire(wire)
+            name, response = query.question[0].name, dns.message.make_response(query, recursion_available=True)
+            if not name.is_subdomain(lost):
+                response.answer = [dns.rrset.from_text(name, 300, "IN", "SOA", "ns. hostmaster. 1 300 300 300 300")]
+            elif reason:
+                response.set_rcode(dns.rcode.SERVFAIL)
+                # As public ones do: only who speaks EDNS is told why.
+                response.use_edns(query.edns, options=[reason])
+            else:
+                continue
+            listener.sendto(response.to_wire(), client)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind((address, DNS_PORT))
+        serving = pool.submit(serve, listener)
+        try:
+            yield
+        finally:
+            listener.sendto(b"", (address, DNS_PORT))
+            serving.result(START_TIMEOUT)
 
 
 def _await(server: Pebble, process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from dns.edns import EDECode, EDEOption
 
 from components.certificates.dns01 import METADATA, STALE, Dns01
 from components.certificates.lookup import DnsError, Resolvers, Server
@@ -23,7 +24,7 @@ from components.powerdns.client import PowerDns
 from lab.authority import Authority
 from tests.unit.certificates.conftest import txt
 from tests.unit.certificates.inputs import certificate, issue, register
-from tests.unit.certificates.servers import Pebble, pebble, worker_host
+from tests.unit.certificates.servers import Pebble, pebble, resolver, worker_host
 from tests.unit.powerdns.server import DNS_PORT, KEY, running
 from tests.unit.powerdns.server import Server as PowerDnsServer
 
@@ -110,6 +111,41 @@ def test_a_zone_that_is_delegated_elsewhere(powerdns: PowerDnsServer, elsewhere:
         dns01(powerdns, seen_at=elsewhere).published(VALUES),
     ):
         pass
+
+
+UNREACHABLE = EDEOption(EDECode.NO_REACHABLE_AUTHORITY, "10.75.10.200:53 timed out")
+SAID = " (EDE 22 (No Reachable Authority): 10.75.10.200:53 timed out)"
+DELEGATION = "They should find ef-fr.dev. NS ns1.ef-fr.dev., ns1.ef-fr.dev. A {address}"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("zone", "reason", "said", "found"),
+    [
+        ("ef-fr.dev.", UNREACHABLE, SAID, DELEGATION),
+        ("ef-fr.dev.", None, "", DELEGATION),
+        ("dev.", UNREACHABLE, SAID, "They find ef-fr.dev. there"),
+    ],
+    ids=["said", "silent", "above"],
+)
+def test_a_delegation_to_where_nobody_answers(
+    powerdns: PowerDnsServer, zone: str, reason: EDEOption | None, said: str, found: str
+) -> None:
+    """To an address inside, or one whose port is not forwarded: there is a delegation, and it is not the matter."""
+    seen_at = PowerDnsServer(worker_host(5), powerdns.log)
+    with (
+        resolver(seen_at.address, zone, reason),
+        pytest.raises(DnsError) as refused,
+        dns01(powerdns, seen_at=seen_at).published(VALUES),
+    ):
+        pass
+    assert str(refused.value) == (
+        f"{zone} is delegated, but the resolvers {seen_at.address}:{DNS_PORT} get no answer from its servers{said}. "
+        f"{found.format(address=powerdns.address)}, and the CA asks there itself: forward port 53 (UDP and TCP) of an "
+        "address that it reaches to that site's services.dnsAddress, and set services.dnsPublicAddress to it; or "
+        "choose a CA and resolvers that reach services.dnsAddress (acme.directory, acme.resolvers)."
+    )
+    assert txt(powerdns) == {}
 
 
 def test_a_name_in_a_zone_of_its_own(powerdns: PowerDnsServer, elsewhere: PowerDnsServer) -> None:
