@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lab.files import write_private
-from lab.layout import REPOSITORY, SERVICE_PORTS, SITES, SSH_PORT, Lab, Site
+from lab.layout import REPOSITORY, SERVICE_PORTS, SITES, SSH_PORT, Site
 
 NAMESPACE = "oss-nextgen"
 
@@ -68,7 +68,7 @@ def lab_values(site: Site, sources: Sources) -> dict[str, Any]:
             "dnsAddress": str(site.dns_address),
             "ingressAddress": str(site.ingress_address),
             "ldapAddress": str(site.ldap_address),
-            **_name_servers(values["services"], site.lab),
+            **_name_servers(values["services"], site),
             **SERVICE_PORTS,
             # Whoever connects to a loopback address comes from one.
             "operators": ["127.0.0.0/8"],
@@ -105,9 +105,12 @@ def _backed_up(site: Site) -> dict[str, Any]:
     return {"networks": [str(site.network)], "dnsAddress": str(site.dns_address), "dnsPort": SERVICE_PORTS["dnsPort"]}
 
 
-def _name_servers(services: Mapping[str, Any], lab: Lab) -> dict[str, Any]:
-    """The addresses of other sites' name servers: each the same host of that site's network here."""
-    networks = {IPv4Network(stack_values(site)["network"]["cidr"]): site.machines for site in map(lab.site, SITES)}
+def _name_servers(services: Mapping[str, Any], own: Site) -> dict[str, Any]:
+    """The addresses of other sites' name servers: each the same host of that site's network here.
+
+    Nothing is forwarded here: all reach every site's server at its own address, which is the public one as well.
+    """
+    networks = {IPv4Network(stack_values(site)["network"]["cidr"]): site.machines for site in map(own.lab.site, SITES)}
 
     def here(address: str) -> str:
         for network, machines in networks.items():
@@ -120,6 +123,10 @@ def _name_servers(services: Mapping[str, Any], lab: Lab) -> dict[str, Any]:
         found["dnsParent"] = here(services["dnsParent"])
     if "dnsDelegations" in services:
         found["dnsDelegations"] = {site: here(address) for site, address in services["dnsDelegations"].items()}
+    if "dnsPublicAddress" in services:
+        found["dnsPublicAddress"] = str(own.dns_address)
+    if "dnsGlue" in services:
+        found["dnsGlue"] = {site: found["dnsDelegations"][site] for site in services["dnsGlue"]}
     if "dnsSecondaries" in services:
         found["dnsSecondaries"] = [here(address) for address in services["dnsSecondaries"]]
     return found

@@ -136,6 +136,11 @@ def _dns_address(settings: Settings) -> Keys:
         yield "services.dnsAddress", settings.services.dns_address
 
 
+def _dns_public_address(settings: Settings) -> Keys:
+    if settings.services and settings.services.dns_public_address:
+        yield "services.dnsPublicAddress", settings.services.dns_public_address
+
+
 def _addresses(settings: Settings) -> Keys:
     if settings.kubernetes:
         yield "kubernetes.apiServer", settings.kubernetes.api_server
@@ -152,6 +157,7 @@ UNIQUE: Mapping[str, tuple[str, Callable[[Settings], Keys]]] = {
     "shared-machine": ("a machine's name is its own on the whole platform", _machines),
     "shared-kubeconfig": ("one site's file would replace the other's", _kubeconfig),
     "shared-dns-address": ("delegations lead to one site", _dns_address),
+    "shared-public-address": ("port 53 of an address is forwarded to one site", _dns_public_address),
     "shared-address": ("an address leads to one place", _addresses),
 }
 """Rule -> why no two sites share a value, and the values."""
@@ -239,6 +245,10 @@ def _delegated(parent: Settings, child: Settings) -> Iterator[Conflict]:
     if address and address != child.services.dns_address:
         expected = f"must be services.dnsAddress of {{}}, {child.services.dns_address}"
         yield _conflict("delegated-elsewhere", parent, path, address, child, expected)
+    glue, public = parent.services.dns_glue.get(child.site), child.services.dns_public_address
+    if address and glue != public:
+        expected = f"must be services.dnsPublicAddress of {{}}, {public or 'which has none'}"
+        yield _conflict("glue-elsewhere", parent, f"services.dnsGlue.{child.site}", glue, child, expected)
     unserved = [f"{child.site}.{zone}" for zone in parent.domains if f"{child.site}.{zone}" not in child.domains]
     if address and unserved:
         expected = f"delegates {', '.join(unserved)}, which domains of {{}} lacks"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Final
 
 from settings.problems import Problem
 
 if TYPE_CHECKING:
     from settings.services import Services
+
+PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+"""Networks that no route of the internet leads to (RFC 1918)."""
 
 
 def parent_zones(services: Services | None, domains: Sequence[str]) -> Iterator[Problem]:
@@ -38,4 +42,18 @@ def other_servers(services: Services | None, site: str) -> Iterator[Problem]:
         yield Problem.at(f"services.dnsDelegations.{site}", address, "own-delegation", expected)
 
 
-RULES: tuple[Callable[..., Iterator[Problem]], ...] = (parent_zones, other_servers)
+def public_addresses(services: Services | None) -> Iterator[Problem]:
+    """What the internet is told is for the internet."""
+    if services is None:
+        return
+    public = services.dns_public_address
+    if public and any(public in network for network in PRIVATE):
+        expected = "must be an address that the internet reaches; absent, there is only services.dnsAddress"
+        yield Problem.at("services.dnsPublicAddress", public, "private-public-address", expected)
+    for site, address in services.dns_glue.items():
+        if site not in services.dns_delegations:
+            expected = f"belongs to a delegation: services.dnsDelegations must name {site}, too"
+            yield Problem.at(f"services.dnsGlue.{site}", address, "glue-without-delegation", expected)
+
+
+RULES: tuple[Callable[..., Iterator[Problem]], ...] = (parent_zones, other_servers, public_addresses)

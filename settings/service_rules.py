@@ -91,10 +91,12 @@ def operators_are_few(services: Services | None) -> Iterator[Problem]:
 
 def resolvers_are_public(acme: Acme, services: Services | None) -> Iterator[Problem]:
     """The site's own server knows its zones before the delegation does: it would hide that one is missing."""
+    own = {"dnsAddress": services.dns_address, "dnsPublicAddress": services.dns_public_address} if services else {}
     for index, resolver in enumerate(acme.resolvers):
-        if services and resolver.partition(":")[0] == str(services.dns_address):
-            expected = "must be a recursive resolver that sees what the authority sees, not services.dnsAddress"
-            yield Problem.at(f"acme.resolvers[{index}]", resolver, "own-resolver", expected)
+        for key, address in own.items():
+            if resolver.partition(":")[0] == str(address):
+                expected = f"must be a recursive resolver that sees what the authority sees, not services.{key}"
+                yield Problem.at(f"acme.resolvers[{index}]", resolver, "own-resolver", expected)
 
 
 RULES = (

@@ -53,6 +53,9 @@ class Services(Model):
     dns_address: Address
     """Of DNS and its API, one of `network.loadBalancers`. Other sites delegate to it: it never changes. The eight
     addresses from it on are kept for the platform."""
+    dns_public_address: Address | None = None
+    """Where the internet reaches the same server: port 53 of it, UDP and TCP, is forwarded to `dnsAddress`. It is what
+    the site's zones say of their name server; absent: `dnsAddress`."""
     ldap_address: Address | None = None
     """Of LDAP, one of the eight addresses from `dnsAddress` on; absent: only the cluster's own pods reach it."""
     http_port: Port = 80
@@ -63,6 +66,8 @@ class Services(Model):
     """DNS address of the site whose zones hold this one's. Of those zones the site's own server keeps copies."""
     dns_delegations: Annotated[dict[Name, Address], Field(default_factory=dict)]
     """Site -> its DNS address: each zone delegates `<site>.<zone>` to it, and is copied there."""
+    dns_glue: Annotated[dict[Name, Address], Field(default_factory=dict)]
+    """Site of `dnsDelegations` -> its `dnsPublicAddress`, which the delegation then leads to instead."""
     dns_secondaries: tuple[Address, ...] = ()
     """Other name servers that keep copies of the site's zones. All servers of the platform listen on `dnsPort`."""
     dns_bulk_change: bool = False

@@ -81,14 +81,17 @@ def record_sets(
     addresses = dict.fromkeys(hosts, services.ingress_address)
     if first and services.ldap_address is not None:
         addresses[ldap(domain)] = services.ldap_address
-    addresses = {nameserver(domain): services.dns_address, **addresses}
+    addresses = {nameserver(domain): services.dns_public_address or services.dns_address, **addresses}
     own = [RecordSet(host, "A", [str(address)]) for host, address in addresses.items()]
     return [*own, *_delegations(domain, services)]
 
 
 def _delegations(domain: str, services: Services) -> Iterator[RecordSet]:
-    """Each site's part of the zone: the name of its server, and the address that leads there (glue)."""
+    """Each site's part of the zone: the name of its server, and the address that leads there (glue).
+
+    It is the one that the site's own zone has for that name: resolvers take either.
+    """
     for site, address in services.dns_delegations.items():
         zone = f"{site}.{domain}"
         yield RecordSet(zone, "NS", [nameserver(zone)])
-        yield RecordSet(nameserver(zone), "A", [str(address)])
+        yield RecordSet(nameserver(zone), "A", [str(services.dns_glue.get(site, address))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 
 import pulumi
@@ -69,6 +70,26 @@ def test_paris_delegates_to_each_site_and_tells_all_copies(mocks: Mocks, monkeyp
         assert zone["recordSets"][f"ns1.marseille.{domain} A"] == "3600 10.13.10.200"
     (key,) = mocks.of("TsigKey").values()
     assert key["key"] == secret(KEY)
+
+
+def test_only_the_records_of_name_servers_are_for_the_internet(mocks: Mocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    glue = {"marseille": IPv4Address("192.0.2.13")}
+    zones = declared(mocks, monkeypatch, "paris", KEY, dns_public_address=IPv4Address("192.0.2.75"), dns_glue=glue)
+    public = {
+        (name, key): value
+        for name, zone in zones.items()
+        for key, value in zone["recordSets"].items()
+        if "192.0.2." in value
+    }
+    assert public == {
+        (domain, f"{host}.{domain} A"): f"3600 {address}"
+        for domain in ("ef-fr.dev", "ef-fr.io")
+        for host, address in {"ns1": "192.0.2.75", "ns1.marseille": "192.0.2.13"}.items()
+    }
+    # The service, transfers and checks stay inside.
+    inputs = [{**args.inputs, "recordSets": None} for args in mocks.made]
+    assert "10.13.10.200:53" in str(inputs)
+    assert "192.0.2." not in str(inputs)
 
 
 def test_another_site_copies_the_zones_above_its_own(mocks: Mocks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,16 @@ CASES = [
         NETWORK | TOLD | {"shared-load-balancers", "shared-address", "delegated-elsewhere"},
     ),
     Case(
+        "shared-public-address",
+        {
+            "toulouse": put("services", "dnsPublicAddress", value="192.0.2.31"),
+            "lille": put("services", "dnsPublicAddress", value="192.0.2.31"),
+            "paris": put("services", "dnsGlue", value={"toulouse": "192.0.2.31", "lille": "192.0.2.31"}),
+        },
+        'Pulumi.toulouse.yaml: oss-nextgen:services.dnsPublicAddress is "192.0.2.31": is also '
+        "services.dnsPublicAddress of Pulumi.lille.yaml; port 53 of an address is forwarded to one site",
+    ),
+    Case(
         "shared-address",
         {"lille": move("10.13.10"), "paris": put("services", "dnsDelegations", "lille", value="10.13.10.200")},
         'Pulumi.marseille.yaml: oss-nextgen:kubernetes.apiServer is "10.13.10.10": is also kubernetes.apiServer of '
@@ -196,6 +206,15 @@ CASES = [
         {"paris": put("services", "dnsDelegations", "toulouse", value="10.31.10.201")},
         'Pulumi.paris.yaml: oss-nextgen:services.dnsDelegations.toulouse is "10.31.10.201": must be '
         "services.dnsAddress of Pulumi.toulouse.yaml, 10.31.10.200",
+    ),
+    Case(
+        "glue-elsewhere",
+        {
+            "toulouse": put("services", "dnsPublicAddress", value="192.0.2.31"),
+            "paris": put("services", "dnsGlue", value={"toulouse": "192.0.2.13"}),
+        },
+        'Pulumi.paris.yaml: oss-nextgen:services.dnsGlue.toulouse is "192.0.2.13": must be '
+        "services.dnsPublicAddress of Pulumi.toulouse.yaml, 192.0.2.31",
     ),
     Case(
         "unserved-zone",
@@ -296,6 +315,33 @@ def test_each_rule_names_both_files_and_keys(case: Case, tmp_path: Path, capsys:
 
     assert case.line in capsys.readouterr().out.splitlines()
     assert {each.problem.rule for each in conflicts.find(sites)} == {case.rule} | case.also
+
+
+PUBLIC: Mapping[str, Callable[[Values], object]] = {
+    "paris": put("services", "dnsGlue", value={"toulouse": "192.0.2.31"}),
+    "toulouse": put("services", "dnsPublicAddress", value="192.0.2.31"),
+}
+"""What a public address takes: in the file of the site, and in that of the one that delegates to it."""
+
+
+@pytest.mark.parametrize(
+    ("sites", "problems"),
+    [
+        (["paris", "toulouse"], []),
+        (["paris"], ['toulouse is "192.0.2.31": must be services.dnsPublicAddress of Pulumi.toulouse.yaml, which has']),
+        (["toulouse"], ["toulouse is null: must be services.dnsPublicAddress of Pulumi.toulouse.yaml, 192.0.2.31"]),
+    ],
+    ids=["both", "parent", "site"],
+)
+def test_a_public_address_stands_in_both_files(sites: list[str], problems: list[str], tmp_path: Path) -> None:
+    found = read_folder(edited(tmp_path, {site: PUBLIC[site] for site in sites})).values()
+
+    conflicting = [*conflicts.find(each for each in found if isinstance(each, Settings))]
+
+    assert len(conflicting) == len(problems)
+    for conflict, problem in zip(conflicting, problems, strict=True):
+        assert conflict.source == "Pulumi.paris.yaml"
+        assert str(conflict.problem).startswith(f"{PROJECT}:services.dnsGlue.{problem}")
 
 
 def test_each_case_is_a_rule_of_its_own() -> None:

@@ -73,6 +73,24 @@ def test_each_site_has_its_part_of_every_zone() -> None:
     ]
 
 
+def test_the_internet_is_told_the_public_address_of_each_name_server() -> None:
+    toulouse, lille = IPv4Address("10.31.10.200"), IPv4Address("10.59.10.200")
+    update = {
+        "dns_public_address": IPv4Address("192.0.2.75"),
+        "dns_delegations": {"toulouse": toulouse, "lille": lille},
+        "dns_glue": {"toulouse": IPv4Address("192.0.2.31")},
+    }
+    services = SERVICES.model_copy(update=update)
+
+    assert [each for each in hosts.record_sets("ef-fr.io", False, services, ()) if each.type == "A"] == [
+        RecordSet("ns1.ef-fr.io", "A", ["192.0.2.75"]),
+        RecordSet("ns1.toulouse.ef-fr.io", "A", ["192.0.2.31"]),
+        RecordSet("ns1.lille.ef-fr.io", "A", ["10.59.10.200"]),
+    ]
+    # Copies are told of changes, and fetch them, inside.
+    assert hosts.secondaries(services) == [toulouse, lille]
+
+
 def test_copies_are_told_of_a_change_once() -> None:
     backup, lille = IPv4Address("10.75.20.101"), IPv4Address("10.59.10.200")
     update = {"dns_delegations": {"lille": lille}, "dns_secondaries": (backup, lille)}

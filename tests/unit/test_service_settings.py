@@ -103,6 +103,16 @@ CASES = [
 ]
 
 
+def test_the_sites_own_server_is_no_resolver_by_its_public_address_either() -> None:
+    raw = copy.deepcopy(SITE)
+    put("services.dnsPublicAddress", "192.0.2.75")(raw)
+    put("acme.resolvers", ["192.0.2.75:53"])(raw)
+
+    (line,) = problems_of(raw)["own-resolver"]
+
+    assert "not services.dnsPublicAddress" in line
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
 def test_each_rule_says_what_is_wrong(case: Case) -> None:
     raw = copy.deepcopy(SITE)
