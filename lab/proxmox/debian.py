@@ -7,6 +7,7 @@ and are made here.
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,10 @@ _FOLDERS = (
 )
 
 
+_DISK_LABEL = "disk-label"
+"""File beside the folders that a guest sees: the type of the disk's partition table."""
+
+
 @dataclass(frozen=True)
 class Accounts:
     """Who may log in; hashes as /etc/shadow holds them (`!` is locked)."""
@@ -117,6 +122,8 @@ class Plan:
     accounts: Accounts
     packages: frozenset[str]
     """Asked for besides the base system."""
+    disk_label: str
+    """Type of the partition table, as lsblk(8) names it."""
     late_command: str
 
 
@@ -129,12 +136,21 @@ def populate(root: Path, plan: Plan) -> None:
         (root / name).chmod(0o1777)
     (root / "root").mkdir(mode=0o700, exist_ok=True)
     _write(root, _accounts(plan.accounts, plan.packages) | _identity(plan) | _configuration(plan))
+    (root / _DISK_LABEL).write_text(plan.disk_label)
     (root / "etc/shadow").chmod(0o640)
     (root / "var/run").symlink_to("/run")
     (root / "etc/localtime").symlink_to(f"/usr/share/zoneinfo/{plan.timezone}")
     if plan.accounts.user is not None:
         (root / "home" / plan.accounts.user).mkdir(mode=0o700)
     _packages(root, plan.packages)
+
+
+def record_disk(root: Path) -> None:
+    """Write what udev finds on the disk at boot into its database, which `lsblk` of the guest reads."""
+    label, record = root / _DISK_LABEL, root / "run/udev/data/b8:0"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    # A disk that an earlier version of the lab wrote does not say.
+    record.write_text(f"E:ID_PART_TABLE_TYPE={label.read_text()}\n" if label.exists() else "")
 
 
 def _write(root: Path, files: Mapping[str, str]) -> None:
@@ -189,7 +205,7 @@ def _configuration(plan: Plan) -> dict[str, str]:
         ),
         "etc/default/locale": f"LANG={plan.locale}\n",
         "etc/timezone": f"{plan.timezone}\n",
-        "etc/fstab": "/dev/sda1 / ext4 errors=remount-ro 0 1\n",
+        "etc/fstab": f"UUID={uuid.uuid4()} / ext4 errors=remount-ro 0 1\n",
         "etc/network/interfaces": (
             "source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n\n"
             "allow-hotplug ens18\niface ens18 inet dhcp\n"

@@ -67,6 +67,7 @@ def _populate(root: Path, image: DiskImage) -> None:
         mirror="deb.debian.org/debian",
         accounts=accounts,
         packages=image.packages,
+        disk_label="gpt",  # as all of Debian's cloud images
         late_command="",
     )
     debian.populate(root, plan)

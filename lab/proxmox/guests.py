@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.proxmox import agent, cloudinit, disk_image, sandbox, ssh, units
+from lab.proxmox import agent, cloudinit, debian, disk_image, sandbox, ssh, units
 from lab.proxmox.accounts import Account, account
 from lab.proxmox.disk_image import DiskImage
 from lab.proxmox.firmware import boot_source, cloud_init_drive, network_card
@@ -285,6 +285,7 @@ def has_package(root: Path, name: str) -> bool:
 def _boot(root: Path, vm: Vm) -> None:
     cloudinit.forget_runtime(root)
     sandbox.prepare(root)
+    debian.record_disk(root)
     resolver = Path("/etc/resolv.conf")
     if resolver.exists():
         # DHCP names the resolver: the one that the lab's machine uses.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from lab.proxmox import partitions
 from lab.proxmox.debian import AVAILABLE, Accounts, Plan
 
 OWNERS = frozenset({"d-i", "tasksel", "popularity-contest"})
@@ -38,6 +39,7 @@ QUESTIONS = {
     "partman-auto/choose_recipe": "select",
     "partman-basicfilesystems/no_swap": "boolean",
     "partman-partitioning/confirm_write_new_label": "boolean",
+    "partman-partitioning/default_label": "string",
     "partman/choose_partition": "select",
     "partman/confirm": "boolean",
     "partman/confirm_nooverwrite": "boolean",
@@ -122,6 +124,7 @@ def plan(answers: Mapping[str, str], hostname: str, domain: str) -> Plan:
         + answers.get("mirror/http/directory", "/debian"),
         accounts=_accounts(answers),
         packages=frozenset(_packages(answers)),
+        disk_label=partitions.DISK_LABELS[partitions.disk_label(answers)],
         late_command=answers.get("preseed/late_command", ""),
     )
 
@@ -187,27 +190,11 @@ def _wrong_answers(answers: Mapping[str, str]) -> Iterator[str]:
         yield f"grub-installer/bootdev is {answers['grub-installer/bootdev']!r}: the VM's only disk is /dev/sda"
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", answers.get("passwd/username", "user")):
         yield f"passwd/username is {answers['passwd/username']!r}: no user name"
-    yield from _recipe_problems(answers)
+    yield from partitions.problems(answers)
     missing = [name for name in _packages(answers) if name not in AVAILABLE]
     if missing:
         names = ", ".join(missing)
         yield f"pkgsel/include: unable to locate package {names} (the lab has those of lab/proxmox/debian.py)"
-
-
-def _recipe_problems(answers: Mapping[str, str]) -> Iterator[str]:
-    chosen = answers.get("partman-auto/choose_recipe", "atomic")
-    recipe = answers.get("partman-auto/expert_recipe")
-    if recipe is None:
-        if chosen != "atomic":
-            yield f"partman-auto/choose_recipe is {chosen!r}: the lab models `atomic` and expert recipes"
-        return
-    name, separator, body = recipe.partition("::")
-    if not separator or not body.strip().endswith("."):
-        yield "partman-auto/expert_recipe is not `name :: partition ... .`"
-    elif name.strip() != chosen:
-        yield f"partman-auto/choose_recipe is {chosen!r}, and the recipe is called {name.strip()!r}"
-    elif "mountpoint{ / }" not in body:
-        yield "partman-auto/expert_recipe has no root file system"
 
 
 def _packages(answers: Mapping[str, str]) -> list[str]:

@@ -16,9 +16,16 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 
+# On an MBR, a clone uses 2 TiB of a larger disk, and says so nowhere but in its boot log.
+label=$(lsblk --noheadings --nodeps --output PTTYPE /dev/sda)
+if [ "$label" != gpt ]; then
+    echo "the disk's partition table is of type '$label', not gpt: see partman-partitioning/default_label in preseed.cfg.j2." >&2
+    exit 1
+fi
+
 . /etc/os-release
 if [ "$ID-$VERSION_ID" != "debian-12" ]; then
     echo "this is $ID $VERSION_ID, and the platform is tested on Debian 12: check iso_file." >&2
     exit 1
 fi
-echo "Debian $(cat /etc/debian_version), packages present"
+echo "Debian $(cat /etc/debian_version), packages present, disk with a GPT"

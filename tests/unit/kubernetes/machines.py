@@ -145,5 +145,6 @@ def _plan() -> debian.Plan:
         mirror="ftp.fr.debian.org/debian",
         accounts=debian.Accounts(root_hash="!", user=USER, user_fullname="OSS NextGen", user_hash="!"),
         packages=PACKAGES,
+        disk_label="gpt",
         late_command="",
     )

@@ -221,6 +221,24 @@ def test_a_missing_installer_is_refused(pve: Pve, variables: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
+    ("answer", "vm_id", "message"),
+    [
+        (("default_label string gpt", "default_label string msdos"), 2006, "partition table is of type 'dos', not gpt"),
+    ],
+    ids=["label"],
+)
+def test_an_image_that_is_not_fit_is_no_template(
+    pve: Pve, variables: dict[str, str], answer: tuple[str, str], vm_id: int, message: str
+) -> None:
+    other = {"PKR_VAR_vm_id": str(vm_id), "PKR_VAR_preseed": variables["PKR_VAR_preseed"].replace(*answer)}
+    with pve.packer(variables | other, "build", "-color=false") as process:
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert message in output
+    assert vm_id not in pve.vm_ids()
+
+
+@pytest.mark.parametrize(
     ("number", "vm_id"), [(signal.SIGINT, 2003), (signal.SIGTERM, 2004), (signal.SIGKILL, 2005)], ids=str
 )
 def test_an_interrupted_build_leaves_no_vm(

@@ -10,6 +10,10 @@ import pytest
 from lab.proxmox import preseed
 from lab.proxmox.debian import Plan
 
+BOOT = "1 1 1 free method{ biosgrub } ."
+ROOT = "1 1 -1 ext4 mountpoint{ / } ."
+"""Partitions of a recipe."""
+
 
 def plan(text: str) -> Plan:
     return preseed.plan(preseed.parse(text), hostname="vm", domain="localdomain")
@@ -24,7 +28,8 @@ def without(text: str, question: str) -> str:
 
 def answering(text: str, question: str, value: str) -> str:
     """The preseed with another answer to one question."""
-    lines = [" ".join([*line.split()[:3], value]) if question in line.split() else line for line in text.splitlines()]
+    lines = text.replace("\\\n", " ").splitlines()
+    lines = [" ".join([*line.split()[:3], value]) if question in line.split() else line for line in lines]
     return "\n".join(lines)
 
 
@@ -42,6 +47,7 @@ def test_the_preseed_leaves_no_question_open(preseed_text: str) -> None:
     assert made.timezone == "Europe/Paris"
     assert {"openssh-server", "qemu-guest-agent", "open-iscsi", "nfs-common", "cloud-init"} <= made.packages
     assert made.late_command.count("in-target") == 4
+    assert made.disk_label == "gpt"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +81,15 @@ def test_an_open_question_is_named(preseed_text: str, question: str) -> None:
         ("partman/confirm", "false", "partman/confirm is 'false'"),
         ("partman-auto/method", "crypto", "the lab models 'regular' only"),
         ("partman-auto/choose_recipe", "other", "the recipe is called 'single'"),
+        ("partman-auto/expert_recipe", "single :: 1 1 -1 ext4 mountpoint{ /srv }", "is not `name :: partition ... .`"),
+        (
+            "partman-auto/expert_recipe",
+            f"single :: {BOOT} 1 1 -1 ext4 mountpoint{{ /srv }} .",
+            "has no root file system",
+        ),
+        ("partman-auto/expert_recipe", f"single :: {ROOT}", r"no partition of method{ biosgrub } for the GPT"),
+        ("partman-auto/expert_recipe", f"single :: {BOOT} {ROOT[:-1]} $bootable{{ }} .", "no EFI system partition"),
+        ("partman-partitioning/default_label", "bsd", "is 'bsd': the lab models gpt, msdos"),
         ("partman-basicfilesystems/no_swap", "true", "goes back to the partitioning menu"),
         ("passwd/root-password-crypted", "in-clear", "no crypt"),
         ("passwd/username", "Not a name", "no user name"),
@@ -104,6 +119,13 @@ def test_a_line_that_debconf_would_not_use_is_refused(line: str, message: str) -
 
 def test_continued_lines_are_one_answer() -> None:
     assert preseed.parse("# comment\nd-i pkgsel/include string a \\\n   b\n") == {"pkgsel/include": "a     b"}
+
+
+def test_a_disk_has_an_mbr_unless_told_otherwise(preseed_text: str) -> None:
+    """And on an MBR, $bootable{ } and no partition for GRUB are right."""
+    text = without(preseed_text, "partman-partitioning/default_label")
+    recipe = f"single :: {ROOT[:-1]} $bootable{{ }} ."
+    assert plan(answering(text, "partman-auto/expert_recipe", recipe)).disk_label == "dos"
 
 
 def test_a_locked_root_makes_the_user_administrator(preseed_text: str) -> None:
