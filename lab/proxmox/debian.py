@@ -58,6 +58,7 @@ AVAILABLE = {
     "qemu-guest-agent": "1:7.2+dfsg-7+deb12u18+b3",
     "rsync": "3.5.0+ds1-0+deb12u1",
     "sudo": "1.9.13p3-1+deb12u4",
+    "systemd-timesyncd": "252.39-1~deb12u2",
     "vim": "2:9.0.1378-2+deb12u2",
 }
 """What the lab's mirror has besides."""

@@ -29,7 +29,7 @@ DISK_IMAGE_CONTENT = json.dumps(
     {
         "packages": [
             *("openssh-server", "sudo", "python3", "qemu-guest-agent", "cloud-init"),
-            *("cloud-guest-utils", "open-iscsi", "nfs-common"),
+            *("cloud-guest-utils", "open-iscsi", "nfs-common", "systemd-timesyncd"),
         ],
         "sshPort": SSH_PORT,
     }

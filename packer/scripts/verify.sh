@@ -2,8 +2,9 @@
 # Stop the build here rather than a cluster later: what the platform needs of the image.
 set -eu
 
-# Kubespray reaches the machine with these, Longhorn stores with those, cloud-init makes it itself.
-required="openssh-server sudo python3 qemu-guest-agent cloud-init cloud-guest-utils open-iscsi nfs-common"
+# Kubespray reaches the machine with these, Longhorn stores with those, cloud-init makes it itself, and signatures of zones,
+# one-time passwords and tokens need the time.
+required="openssh-server sudo python3 qemu-guest-agent cloud-init cloud-guest-utils open-iscsi nfs-common systemd-timesyncd"
 
 missing=""
 for package in $required; do

@@ -224,8 +224,9 @@ def test_a_missing_installer_is_refused(pve: Pve, variables: dict[str, str]) -> 
     ("answer", "vm_id", "message"),
     [
         (("default_label string gpt", "default_label string msdos"), 2006, "partition table is of type 'dos', not gpt"),
+        (("systemd-timesyncd\n", "\n"), 2007, "not installed: systemd-timesyncd. Add them to pkgsel/include"),
     ],
-    ids=["label"],
+    ids=["label", "package"],
 )
 def test_an_image_that_is_not_fit_is_no_template(
     pve: Pve, variables: dict[str, str], answer: tuple[str, str], vm_id: int, message: str

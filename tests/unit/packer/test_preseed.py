@@ -46,6 +46,7 @@ def test_the_preseed_leaves_no_question_open(preseed_text: str) -> None:
     assert made.mirror == "ftp.fr.debian.org/debian"
     assert made.timezone == "Europe/Paris"
     assert {"openssh-server", "qemu-guest-agent", "open-iscsi", "nfs-common", "cloud-init"} <= made.packages
+    assert "systemd-timesyncd" in made.packages
     assert made.late_command.count("in-target") == 4
     assert made.disk_label == "gpt"
 
