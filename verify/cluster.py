@@ -7,6 +7,7 @@ import json
 import ssl
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from verify.stack import Stack
 Object = dict[str, Any]
 """A Kubernetes object."""
 
+JSON = "application/json"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 """https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass"""
 
@@ -60,22 +62,42 @@ class Cluster:
         """The cluster of a stack."""
         return cls(stack.output("kubeconfig", str))
 
-    def get(self, path: str) -> Object:
-        """Read an object, or a list of them, by its URL path."""
+    def get(self, path: str, accept: str = JSON) -> Object:
+        """Read an object, or a list of them, by its URL path, in the form that is accepted."""
+        return self._ask("GET", path, accept)
+
+    def find(self, path: str) -> Object | None:
+        """The same; None if it is not there."""
+        try:
+            return self.get(path)
+        except _NotFound:
+            return None
+
+    def items(self, path: str, accept: str = JSON) -> list[Object]:
+        """The objects of a collection."""
+        items: list[Object] = self.get(path, accept)["items"]
+        return items
+
+    def delete(self, path: str) -> None:
+        """Delete an object. One that is not there is no error."""
+        with suppress(_NotFound):
+            self._ask("DELETE", path, JSON)
+
+    def _ask(self, method: str, path: str, accept: str) -> Object:
         with Connection(self._host, self._port, self._host, self._tls) as connection:
-            answer = connection.get(path, {"Accept": "application/json"})
+            answer = connection.request(method, path, {"Accept": accept})
+        failure = _NotFound if answer.status == 404 else CheckFailed
         try:
             found: Object = json.loads(answer.body)
         except ValueError:
-            raise CheckFailed(f"the Kubernetes API answers HTTP {answer.status}, and no JSON, to {path}") from None
+            raise failure(f"the Kubernetes API answers HTTP {answer.status}, and no JSON, to {path}") from None
         if answer.status != 200:
-            raise CheckFailed(f"the Kubernetes API refuses (HTTP {answer.status}): {found.get('message', path)}")
+            raise failure(f"the Kubernetes API refuses (HTTP {answer.status}): {found.get('message', path)}")
         return found
 
-    def items(self, path: str) -> list[Object]:
-        """The objects of a collection."""
-        items: list[Object] = self.get(path)["items"]
-        return items
+
+class _NotFound(CheckFailed):
+    """The API has nothing at that path."""
 
 
 def nodes(stack: Stack) -> str:

@@ -59,8 +59,12 @@ class Connection:
 
     def get(self, path: str, headers: Mapping[str, str]) -> Answer:
         """GET, redirections not followed."""
+        return self.request("GET", path, headers)
+
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Answer:
+        """A request without a body, redirections not followed."""
         try:
-            self._http.request("GET", path, headers=dict(headers))
+            self._http.request(method, path, headers=dict(headers))
             response = self._http.getresponse()
             return Answer(response.status, response.read(BODY_LIMIT))
         except (OSError, HTTPException) as error:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from proxmoxer import ProxmoxAPI
 
 from components.proxmox import client
-from recovery import (
-    FILE,
-    PREFLIGHT,
-    TEMPLATE,
-    VM,
+from recovery.proxmox import FILE, JOB, NFS, PBS, PREFLIGHT, TEMPLATE, VM, settle, strays
+from recovery.state import (
+    RELEASE,
+    SIGNATURE,
+    Adoption,
     Pending,
     RecoveryError,
     cut_short,
+    failed_releases,
     half_made,
-    pending_creations,
-    settle,
-    strays,
+    kubeconfig,
+    pending,
+    plain,
+    with_adopted,
 )
 from tests.unit.proxmox_server import ProxmoxServer
 
@@ -44,8 +48,8 @@ def api(server: Any, proxmox_token: str) -> ProxmoxAPI:
 def test_only_creations_are_pending() -> None:
     resource = {"urn": "urn", "type": VM, "inputs": {"vmId": 2101}}
     operations = [{"type": kind, "resource": resource} for kind in ("creating", "updating", "deleting")]
-    assert pending_creations({"pending_operations": operations}) == [Pending("urn", VM, {"vmId": 2101})]
-    assert pending_creations({}) == []
+    assert pending({"pending_operations": operations}, "creating") == [Pending("urn", VM, {"vmId": 2101})]
+    assert pending({}, "creating") == []
 
 
 def test_what_was_being_changed_or_removed_is_looked_at() -> None:
@@ -88,7 +92,23 @@ def test_a_template_that_was_finished_stays(api: ProxmoxAPI, server: Any) -> Non
 def test_an_image_that_is_there_is_adopted(api: ProxmoxAPI, server: Any) -> None:
     assert settle(api, ISO) is None
     server.store_file("local", "debian.iso", 7)
-    assert settle(api, ISO) == "pve1/local:iso/debian.iso"
+    assert settle(api, ISO) == Adoption("local:iso/debian.iso", {"id": "local:iso/debian.iso"})
+
+
+@pytest.mark.parametrize("kind", [NFS, PBS])
+def test_a_storage_that_is_there_is_adopted(api: ProxmoxAPI, kind: str) -> None:
+    storage = Pending("urn::backup-storage", kind, {"resourceId": "oss-nextgen-backup"})
+    assert settle(api, storage) is None
+    api.storage.post(storage="oss-nextgen-backup", type="nfs", server="10.75.20.101", export="/srv")
+    assert settle(api, storage) == Adoption("oss-nextgen-backup")
+
+
+def test_a_backup_job_that_is_there_is_adopted() -> None:
+    jobs = SimpleNamespace(get=lambda: [{"id": "oss-nextgen-paris"}])
+    api = SimpleNamespace(cluster=SimpleNamespace(backup=jobs))
+    job = Pending("urn::backup-job", JOB, {"resourceId": "oss-nextgen-paris"})
+    assert settle(api, job) == Adoption("oss-nextgen-paris")
+    assert settle(api, Pending("urn::backup-job", JOB, {"resourceId": "oss-nextgen-lille"})) is None
 
 
 def test_what_lives_in_the_state_alone_is_forgotten(api: ProxmoxAPI, server: Any) -> None:
@@ -96,7 +116,7 @@ def test_what_lives_in_the_state_alone_is_forgotten(api: ProxmoxAPI, server: Any
     assert server.requests == []
 
 
-STATE = {
+STATE: dict[str, Any] = {
     "resources": [
         {"type": PREFLIGHT, "outputs": {"pools": [{"machines": {NAME: 2101.0, "paris-masters-2": 2102.0}}]}},
         {"type": VM, "urn": "urn::masters-1", "inputs": {"vmId": 2101.0}, "initErrors": ["no quorum"]},
@@ -107,6 +127,71 @@ STATE = {
 def test_what_exists_and_is_not_finished_is_looked_at() -> None:
     assert half_made(STATE) == ["urn::masters-1"]
     assert half_made({}) == []
+
+
+def test_a_release_that_failed_is_not_looked_at() -> None:
+    """Its provider would read it without an error, and what it lacks would never be applied."""
+    failed = {"type": RELEASE, "urn": "urn::homepage", "initErrors": ["timed out waiting for the condition"]}
+    state = {"resources": [*STATE["resources"], failed, {"type": RELEASE, "urn": "urn::metallb"}]}
+    assert half_made(state) == ["urn::masters-1"]
+    assert failed_releases(state) == ["urn::homepage"]
+
+
+def resource(urn: str, **more: Any) -> dict[str, Any]:
+    return {"urn": urn, "type": "kubernetes:core/v1:Service", "inputs": {"kind": "Service"}, **more}
+
+
+ADOPTED = resource(
+    "urn::dns",
+    id="powerdns/dns",
+    outputs={"kind": "Service", "__fieldManager": "pulumi-kubernetes-0a1b2c3d"},
+    initErrors=["its creation was cut short"],
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([resource("urn::other")], [resource("urn::other"), ADOPTED]),
+        (
+            [resource("urn::dns", id="powerdns/dns", pendingReplacement=True), resource("urn::other")],
+            [ADOPTED, resource("urn::other")],
+        ),
+        (
+            [resource("urn::dns", id="powerdns/old"), resource("urn::other")],
+            [ADOPTED, resource("urn::dns", id="powerdns/old", delete=True), resource("urn::other")],
+        ),
+        (
+            [resource("urn::other"), resource("urn::dns", id="powerdns/older", delete=True)],
+            [resource("urn::other"), resource("urn::dns", id="powerdns/older", delete=True), ADOPTED],
+        ),
+    ],
+    ids=["new", "in the place of one that is gone", "in the place of one that goes", "beside one that goes"],
+)
+def test_what_is_adopted_is_in_the_state_with_the_program_s_inputs(
+    before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> None:
+    operations = [
+        {"type": "creating", "resource": resource("urn::dns")},
+        {"type": "creating", "resource": resource("urn::forgotten")},
+        {"type": "deleting", "resource": resource("urn::other")},
+    ]
+    adoption = Adoption("powerdns/dns", {"__fieldManager": "pulumi-kubernetes-0a1b2c3d"})
+    mended = with_adopted({"resources": before, "pending_operations": operations}, {"urn::dns": adoption})
+    assert mended == {"resources": after, "pending_operations": []}
+
+
+def test_the_kubeconfig_is_that_of_the_object_s_provider() -> None:
+    def secret(text: str) -> dict[str, str]:
+        return {SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(text)}
+
+    providers = [
+        {"urn": "urn::kubernetes", "id": number, "inputs": {"kubeconfig": secret(f"of {number}")}} for number in "12"
+    ]
+    state = plain({"resources": providers})
+    assert kubeconfig(state, "urn::kubernetes::2") == "of 2"
+    with pytest.raises(RecoveryError, match="the state does not hold the provider urn::kubernetes::3"):
+        kubeconfig(state, "urn::kubernetes::3")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def address(number: int) -> str:
 
 
 Respond = Callable[[str, str], tuple[int, str]]
-"""Host header and path -> status and body."""
+"""Host header and path -> status and body. Before the path of what is no GET stands its method."""
 
 
 @contextmanager
@@ -41,11 +41,14 @@ def https(host: str, issued: Issued, folder: Path, respond: Respond, client_ca: 
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = respond(self.headers["Host"], self.path)
+            path = self.path if self.command == "GET" else f"{self.command} {self.path}"
+            status, body = respond(self.headers["Host"], path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body.encode())))
             self.end_headers()
             self.wfile.write(body.encode())
+
+        do_DELETE = do_GET  # noqa: N815  # the name is http.server's
 
         def log_message(self, *_arguments: Any) -> None:
             pass

@@ -63,6 +63,11 @@ class Api:
         self.kubeconfig = ""
 
     def respond(self, _host: str, path: str) -> tuple[int, str]:
+        if path == "/apis/metallb.io/v1beta1":
+            return 404, "404 page not found"
+        method, _, deleted = path.rpartition(" ")
+        if method and deleted in self.objects:
+            return 200, json.dumps(self.objects.pop(deleted))
         if path not in self.objects:
             return 404, json.dumps({"kind": "Status", "code": 404, "message": f"{path} not found"})
         found = self.objects[path]
@@ -169,6 +174,18 @@ def test_tls_secrets(api: Api, site: Callable[..., Stack], ca: Ca, trust: Trust)
     ]
     assert results[1].reason == "does not cover ef-fr.dev; does not cover *.ef-fr.dev"
     assert results[3].reason.endswith("(HTTP 404): /api/v1/namespaces/web/secrets/none not found")
+
+
+def test_what_may_not_be_there(api: Api, site: Callable[..., Stack]) -> None:
+    path = "/api/v1/namespaces/web/secrets/good"
+    api.objects[path] = {"kind": "Secret"}
+    found = cluster.Cluster.of(site())
+    assert found.find(path) == {"kind": "Secret"}
+    assert found.find("/api/v1/namespaces/web/secrets/none") is None
+    assert found.find("/apis/metallb.io/v1beta1") is None
+    found.delete(path)
+    found.delete(path)
+    assert found.find(path) is None
 
 
 @pytest.mark.parametrize(
