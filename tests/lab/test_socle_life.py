@@ -1,4 +1,5 @@
-"""The socle on one small site: a setting changes what it is about and nothing else, and all of it can be removed.
+"""The socle on one small site: it comes up after killed runs, a setting changes what it is about and nothing else, and
+all of it can be removed.
 
 The tests run in order on one lab.
 """
@@ -6,13 +7,18 @@ The tests run in order on one lab.
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from subprocess import CompletedProcess
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
+from lab.services import catalog
 from tests.lab.conftest import LabUnderTest
 from tests.lab.dependencies import name_of
 from tests.lab.waiting import wait_for
@@ -28,16 +34,22 @@ FLAG = "kubectl get settings.longhorn.io deleting-confirmation-flag -n longhorn-
 
 
 @pytest.fixture(scope="module")
-def site(clone: LabUnderTest) -> LabUnderTest:
-    """One control-plane node and one worker, with all services."""
+def small(clone: LabUnderTest) -> LabUnderTest:
+    """One control-plane node and one worker, with all services. Nothing is up."""
 
     def smaller(values: Values) -> None:
         for pool in values["pools"]:
             pool["count"] = 1
 
     clone.configure(SITE, smaller)
-    clone.run("up", SITE)
     return clone
+
+
+@pytest.fixture(scope="module")
+def site(small: LabUnderTest) -> LabUnderTest:
+    """The same, up."""
+    small.run("up", SITE)
+    return small
 
 
 def run(site: LabUnderTest, script: str, change: Callable[[Values], object]) -> CompletedProcess[str]:
@@ -58,6 +70,114 @@ def changes(site: LabUnderTest, change: Callable[[Values], object]) -> set[str]:
     preview = pulumi(site, "preview --json", change)
     assert preview.returncode == 0, preview.stdout + preview.stderr
     return {name_of(step["urn"]) for step in json.loads(preview.stdout)["steps"] if step["op"] != "same"}
+
+
+def test_releases_that_were_being_installed_are_installed_again(small: LabUnderTest) -> None:
+    """By a second run, which is killed while it waits for the database."""
+    up = small.start("up", SITE)
+    wait_for(small.site(SITE).kubeconfig.exists, 300)
+    schedule(small, on=False)
+    wait_for(lambda: records(small, "metallb-system") == ["1 pending-install"])
+    kill(small, up)
+    schedule(small, on=True)
+
+    kubectl(small, "create", "quota", "none", "--hard=pods=0", "--namespace=authentik")
+    up = small.start("up", SITE)
+    wait_for(lambda: database(small), 180)
+    printed = kill(small, up)
+
+    assert "removing Helm's record 1 (pending-install) of metallb: it was being installed" in printed
+
+
+def test_objects_that_were_being_made_are_adopted(small: LabUnderTest) -> None:
+    made = database(small)
+    kubectl(small, "delete", "quota", "none", "--namespace=authentik")
+
+    printed = small.run("up", SITE)
+
+    assert "adopted: authentik-postgresql (kubernetes:apps/v1:StatefulSet)" in printed
+    assert database(small) == made, "it was not made anew"
+    assert records(small, "metallb-system") == ["1 deployed"]
+    assert changes(small, lambda config: None) == set()
+
+
+@pytest.mark.parametrize(
+    ("memory", "killed", "left", "done"),
+    [("768Mi", True, "2 pending-upgrade", "2 deployed"), ("512Mi", False, "3 failed", "4 deployed")],
+)
+def test_a_release_that_was_being_upgraded_is_upgraded_again(
+    site: LabUnderTest, memory: str, killed: bool, left: str, done: str
+) -> None:
+    file = site.repository / "helm" / "homepage.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["resources"]["limits"]["memory"] = memory
+    file.write_text(yaml.safe_dump(document))
+    schedule(site, on=False)
+    up = site.start("up", SITE)
+    wait_for(lambda: records(site, "homepage")[-1].endswith("pending-upgrade"), 120)
+    if killed:
+        kill(site, up)
+    else:
+        for process in helm(site):
+            process.send_signal(signal.SIGINT)
+        up.communicate(timeout=60)
+    assert records(site, "homepage")[-1] == left
+    schedule(site, on=True)
+
+    site.run("up", SITE)
+
+    assert records(site, "homepage")[-1] == done
+    assert changes(site, lambda config: None) == set()
+
+
+def kill(site: LabUnderTest, up: subprocess.Popen[str]) -> str:
+    """Kill Helm and the engine, as a machine that goes down does: the official plugin is Helm itself."""
+    for process in helm(site):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    site.kill_engine(SITE)
+    printed, _ = up.communicate(timeout=60)
+    assert up.returncode != 0, printed
+    return printed
+
+
+def helm(site: LabUnderTest) -> list[psutil.Process]:
+    """Helm's processes that install or upgrade."""
+    [service] = catalog.plugins(site.lab, ["kubernetes"], {})
+    plugins = service.process()
+    found = []
+    for process in plugins.children() if plugins else ():
+        with suppress(psutil.NoSuchProcess):
+            if {"install", "upgrade"} & {*process.cmdline()[:2]}:
+                found.append(process)
+    return found
+
+
+def kubectl(site: LabUnderTest, *arguments: str) -> str:
+    """Run it beside the lab's commands, which refuse to work on a site that another one works on."""
+    command = [str(site.lab.home / "bin" / "kubectl"), "--kubeconfig", str(site.site(SITE).kubeconfig), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def schedule(site: LabUnderTest, *, on: bool) -> None:
+    """Let new pods find a node, or keep them waiting, and with them whoever waits until they are ready."""
+    kubectl(site, "uncordon" if on else "cordon", f"{SITE}-masters-1", f"{SITE}-workers-1")
+
+
+def database(site: LabUnderTest) -> str:
+    """UID of the StatefulSet, empty as long as there is none."""
+    query = ["--ignore-not-found", "--output=jsonpath={.metadata.uid}"]
+    return kubectl(site, "get", "statefulset/authentik-postgresql", "--namespace=authentik", *query)
+
+
+def records(site: LabUnderTest, namespace: str) -> list[str]:
+    """Version and status of each of Helm's records of the releases in a namespace."""
+    columns = "custom-columns=VERSION:.metadata.labels.version,STATUS:.metadata.labels.status"
+    query = ["--selector=owner=helm", "--no-headers", f"--output={columns}"]
+    lines = kubectl(site, "get", "secrets", f"--namespace={namespace}", *query).splitlines()
+    return sorted(" ".join(line.split()) for line in lines)
 
 
 def another_ingress_address(config: Values) -> None:
