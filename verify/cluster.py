@@ -30,7 +30,6 @@ class Machine(BaseModel):
     """What is read of each of the output `nodes`."""
 
     name: str
-    role: str
 
 
 class Cluster:
@@ -101,12 +100,12 @@ class _NotFound(CheckFailed):
 
 
 def nodes(stack: Stack) -> str:
-    """Each machine of the cluster is a node, each node is one of them, and all are ready.
+    """Each machine, of whatever role, is a node of the cluster, each node is one of them, and all are ready.
 
     Raises:
         CheckFailed: with every node that is missing, in excess or not ready.
     """
-    machines = {machine.name for machine in stack.output("nodes", list[Machine]) if machine.role != "storage"}
+    machines = {machine.name for machine in stack.output("nodes", list[Machine])}
     found = {node["metadata"]["name"]: node for node in Cluster.of(stack).items("/api/v1/nodes")}
     problems = [f"{name} is no node of the cluster" for name in sorted(machines - found.keys())]
     problems += [f"{name} is a node, but no machine of the stack" for name in sorted(found.keys() - machines)]

@@ -13,14 +13,16 @@ from verify.stack import Stack
 def checks(stack: Stack, trust: Trust) -> list[Check]:
     """All checks of a site.
 
-    Those of a cluster are run where the settings ask for one: an output that is missing there is a failure. Elsewhere,
-    what the stack has no output for is not there to be checked.
+    Those of a cluster and of its services are run where the settings ask for them: an output that is missing there is a
+    failure. Elsewhere, what the stack has no output for is not there to be checked.
     """
     api = str(stack.outputs.get("apiServer", "cluster"))
     storage = str(stack.outputs.get("storageClass", api))
-    by_output = (
+    of_cluster = (
         ("kubeconfig", Check("nodes", api, partial(cluster.nodes, stack))),
         ("kubeconfig", Check("certificate", "administrator", partial(certificates.administrator, stack))),
+    )
+    of_services = (
         ("storageClass", Check("storage class", storage, partial(cluster.storage_class, stack))),
         ("ingressClass", Check("workloads", "every namespace", partial(workloads.namespaces, stack))),
         ("dnsServers", Check("dns", "every zone", partial(names.zones, stack))),
@@ -31,7 +33,9 @@ def checks(stack: Stack, trust: Trust) -> list[Check]:
         ("homepageUrl", Check("homepage", "its URL", partial(ingresses.homepage, stack, trust))),
     )
     quorum = Check("quorum", stack.proxmox.endpoint, partial(proxmox.quorum, stack))
-    found = [quorum, *(check for key, check in by_output if stack.has_cluster or key in stack.outputs)]
+    found = [quorum]
+    for asked_for, by_output in ((stack.has_cluster, of_cluster), (stack.has_services, of_services)):
+        found += [check for key, check in by_output if asked_for or key in stack.outputs]
     if "authentik" in stack.outputs:
         found.append(Check("restore", "authentik's dumps", partial(backups.restored, stack)))
     if stack.backup_server is not None:

@@ -35,6 +35,8 @@ class Stack:
     """`user@realm!tokenid=uuid`."""
     has_cluster: bool
     """Whether the settings ask for a Kubernetes cluster: then its outputs have to be there."""
+    has_services: bool
+    """Whether they ask for services on it: the same, of the socle."""
     https_port: int = 443
     """Port of the ingress controller."""
     backup_server: BackupServer | None = None
@@ -61,6 +63,7 @@ class Stack:
             proxmox=settings.proxmox,
             api_token=_pulumi("config", "get", f"{PROJECT}:proxmoxApiToken", "--stack", name).strip(),
             has_cluster=settings.kubernetes is not None,
+            has_services=settings.services is not None,
             backup_server=settings.backup_server,
             https_port=settings.services.https_port if settings.services else 443,
         )

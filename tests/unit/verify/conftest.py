@@ -40,6 +40,7 @@ def stack() -> MakeStack:
             "proxmox": Proxmox(endpoint="https://pve.example:8006", nodes=("pve1",), vm_id_base=2000),
             "api_token": "user@pve!token=6f2ad9a0-0000-4000-8000-000000000001",
             "has_cluster": True,
+            "has_services": True,
         }
         return Stack(**{**fields, **changes})
 

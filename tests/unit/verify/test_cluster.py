@@ -34,6 +34,9 @@ def node(name: str, status: str | None = "True") -> Objects:
     return {"metadata": {"name": name}, "status": {"conditions": ready}}
 
 
+STORAGE = node("paris-storage-1")
+
+
 def storage_class(name: str, annotations: dict[str, str] | None = None) -> Objects:
     return {"metadata": {"name": name, "annotations": annotations or {}}, "provisioner": "driver.longhorn.io"}
 
@@ -89,8 +92,8 @@ def site(stack: MakeStack, api: Api) -> Callable[..., Stack]:
 
 
 def test_all_nodes_are_ready(api: Api, site: Callable[..., Stack]) -> None:
-    api.objects["/api/v1/nodes"] = [node("paris-masters-1"), node("paris-workers-1")]
-    assert cluster.nodes(site()) == "2 of 2 ready"
+    api.objects["/api/v1/nodes"] = [node("paris-masters-1"), node("paris-workers-1"), STORAGE]
+    assert cluster.nodes(site()) == "3 of 3 ready"
 
 
 def test_the_administrator_s_certificate_has_days_left(ca: Ca, stack: MakeStack) -> None:
@@ -105,20 +108,21 @@ def test_the_administrator_s_certificate_has_days_left(ca: Ca, stack: MakeStack)
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([node("paris-masters-1")], "paris-workers-1 is no node of the cluster"),
+        ([node("paris-masters-1"), STORAGE], "paris-workers-1 is no node of the cluster"),
+        ([node("paris-masters-1"), node("paris-workers-1")], "paris-storage-1 is no node of the cluster"),
         (
-            [node("paris-masters-1"), node("paris-workers-1", "False")],
+            [node("paris-masters-1"), node("paris-workers-1", "False"), STORAGE],
             "paris-workers-1 is not ready: container runtime network not ready",
         ),
         (
-            [node("paris-masters-1", None), node("paris-workers-1", "Unknown")],
+            [node("paris-masters-1", None), node("paris-workers-1", "Unknown"), STORAGE],
             (
                 "paris-masters-1 is not ready: it has not reported yet; "
                 "paris-workers-1 is not ready: container runtime network not ready"
             ),
         ),
         (
-            [node("paris-masters-1"), node("paris-workers-1"), node("paris-workers-2")],
+            [node("paris-masters-1"), node("paris-workers-1"), node("paris-workers-2"), STORAGE],
             "paris-workers-2 is a node, but no machine of the stack",
         ),
     ],

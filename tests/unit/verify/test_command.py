@@ -92,14 +92,23 @@ def test_the_engine_s_own_words(tmp_path: Path) -> None:
     assert "verify: pulumi stack: error: no stack named 'lille' found" in result.stderr
 
 
-def test_a_site_without_a_cluster_is_checked_for_what_it_has(stack: MakeStack, trust: Trust) -> None:
-    bare = [check.name for check in plan.checks(stack(has_cluster=False), trust)]
-    assert bare == ["quorum"]
-    with_dns = stack({"dnsServers": [], "nodes": []}, has_cluster=False)
-    assert [check.name for check in plan.checks(with_dns, trust)] == ["quorum", "dns"]
+@pytest.mark.parametrize(
+    ("outputs", "has_cluster", "checked"),
+    [
+        ({}, False, ["quorum"]),
+        ({"dnsServers": [], "nodes": []}, False, ["quorum", "dns"]),
+        ({}, True, ["quorum", "nodes", "certificate"]),
+        ({"storageClass": "longhorn"}, True, ["quorum", "nodes", "certificate", "storage class"]),
+    ],
+)
+def test_a_site_without_services_is_checked_for_what_it_has(
+    stack: MakeStack, trust: Trust, outputs: dict[str, Any], has_cluster: bool, checked: list[str]
+) -> None:
+    made = stack(outputs, has_cluster=has_cluster, has_services=False)
+    assert [check.name for check in plan.checks(made, trust)] == checked
 
 
-def test_a_site_with_a_cluster_is_checked_for_all(stack: MakeStack, trust: Trust) -> None:
+def test_a_site_with_services_is_checked_for_all(stack: MakeStack, trust: Trust) -> None:
     checks = [check for check in plan.checks(stack(), trust) if check.name != "quorum"]
     results = run_all(checks)
     assert [result.name for result in results] == [
