@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -20,7 +21,7 @@ from components.socle.namespaces import Namespaces, NamespacesArgs
 from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.socle.nginx_ingress import NginxIngress, NginxIngressArgs
 from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
-from settings import Services, Settings
+from settings import Pool, Services, Settings
 
 CONTROLLER_NAMESPACE = "nginx-ingress"
 ADDRESSED_NAMESPACES = (CONTROLLER_NAMESPACE, "powerdns", "authentik")
@@ -38,6 +39,12 @@ class SocleArgs:
     """Signs zone transfers, the same on every server of the platform; secret."""
     backup_store: BackupStore | None = None
     """Where Longhorn backs its volumes up to."""
+
+
+def volume_nodes(pools: Sequence[Pool]) -> int:
+    """How many machines carry volumes: those that pods run on (components/kubernetes/inventory.py)."""
+    others = sum(pool.count for pool in pools if pool.role != "control-plane")
+    return others or sum(pool.count for pool in pools)
 
 
 class Socle(pulumi.ComponentResource):
@@ -70,11 +77,15 @@ class Socle(pulumi.ComponentResource):
             ),
             self._child,
         )
-        workers = sum(pool.count for pool in settings.pools if pool.role == "worker")
         longhorn = Longhorn(
             "longhorn",
             LonghornArgs(
-                charts.longhorn, self.namespaces.longhorn, workers, protection, settings.storage, args.backup_store
+                charts.longhorn,
+                self.namespaces.longhorn,
+                volume_nodes(settings.pools),
+                protection,
+                settings.storage,
+                args.backup_store,
             ),
             self._child,
         )

@@ -32,10 +32,11 @@ from components.socle import (
     TlsSecrets,
     TlsSecretsArgs,
 )
+from components.socle.component import volume_nodes
 from components.socle.namespaces import LEVELS
 from components.socle.release import file_values
 from policy import pods
-from settings import AddressRange, Charts, ExternalService, Schedule, Services, Storage
+from settings import AddressRange, Charts, ExternalService, Pool, Schedule, Services, Storage
 from tests.component.mocks import Agreeing
 from tests.unit.verify.pki import Ca
 
@@ -181,6 +182,22 @@ def test_no_address_goes_from_one_pool_to_another(mocks: Mocks, change: dict[str
 def test_metallb_declares_no_empty_pool(mocks: Mocks, dns: str, last: str, expected: dict[str, list[str]]) -> None:
     services = Services.model_validate({"ingress_address": "10.75.10.203", "dns_address": dns})
     assert {name: spec["addresses"] for name, spec in pools(mocks, services, last).items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "nodes"),
+    [
+        ({"control-plane": 3, "worker": 2}, 2),
+        ({"control-plane": 3, "worker": 1, "storage": 2}, 3),
+        ({"control-plane": 1}, 1),
+    ],
+)
+def test_volumes_are_where_pods_run(counts: dict[Any, int], nodes: int) -> None:
+    pools = [
+        Pool(name=role, role=role, count=count, vm_id_offset=100 * number)
+        for number, (role, count) in enumerate(counts.items(), start=1)
+    ]
+    assert volume_nodes(pools) == nodes
 
 
 @pytest.mark.parametrize(("nodes", "replicas"), [(1, 1), (3, 3), (9, 3)])
