@@ -225,10 +225,16 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sites", description="Bring sites up together.")
     parser.add_argument("sites", nargs="*", metavar="SITE", help="stacks; all that have a stack file if none is named")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at the same time")
+    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, help="how many at the same time")
     arguments = parser.parse_args()
     files = read_folder(ROOT)
     wanted = set(arguments.sites) or {name.removeprefix("Pulumi.").removesuffix(".yaml") for name in files}

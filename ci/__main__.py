@@ -13,12 +13,15 @@ from ci import brake, drift, engine, markdown, note, renewal, stacks, states, te
 from ci.changes import ChangeSet, PreviewError
 from ci.engine import EngineError, Record, Stack
 from ci.posting import ROOM, GitLab, PostingError
+from settings import SettingsError
 
 FOLDER: Final = Path("previews")
 """Where previews are kept from one job to the next."""
 STATES: Final = Path("states")
 """Where exported states are put."""
 NOTE: Final = "note.md"
+MERGE_REQUEST: Final = "CI_MERGE_REQUEST_IID"
+"""Number of the job's merge request: only pipelines of merge requests have it."""
 FAILED: Final = 1
 DIFFERS: Final = 3
 """There is drift, or a renewal waits for a person: neither an error nor nothing."""
@@ -47,8 +50,9 @@ def write_note(arguments: argparse.Namespace) -> int:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / NOTE).write_text(markdown.render(written, limit=sys.maxsize), encoding="utf-8")
     if arguments.post:
-        done = GitLab.of_job(os.environ).post_note(int(os.environ["CI_MERGE_REQUEST_IID"]), text)
-        print(f"the note on !{os.environ['CI_MERGE_REQUEST_IID']} was {done} ({len(text)} characters)")
+        project = GitLab.of_job(os.environ, MERGE_REQUEST)
+        done = project.post_note(int(os.environ[MERGE_REQUEST]), text)
+        print(f"the note on !{os.environ[MERGE_REQUEST]} was {done} ({len(text)} characters)")
     else:
         print(text)
     return 0
@@ -184,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
-    except (EngineError, PostingError, PreviewError, states.CopyError) as error:
+    except (EngineError, PostingError, PreviewError, SettingsError, states.CopyError) as error:
         print(f"ci: {error}", file=sys.stderr)
         return FAILED
     return code

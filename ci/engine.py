@@ -212,4 +212,9 @@ def _json(*arguments: str) -> dict[str, Any]:
 
 def _pulumi(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = ["pulumi", *arguments, "--non-interactive"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    except FileNotFoundError:
+        raise EngineError(
+            "there is no `pulumi` on the PATH: install it (https://www.pulumi.com/docs/install/)"
+        ) from None

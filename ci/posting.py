@@ -51,13 +51,17 @@ class GitLab:
     pauses: tuple[float, ...] = PAUSES
 
     @classmethod
-    def of_job(cls, environment: Mapping[str, str]) -> Self:
+    def of_job(cls, environment: Mapping[str, str], *more: str) -> Self:
         """From the variables of a job.
 
+        Args:
+            environment: They are in it.
+            more: Names of others that the job needs.
+
         Raises:
-            PostingError: one of `VARIABLES` is missing.
+            PostingError: one of `VARIABLES` or of the others is missing.
         """
-        missing = [name for name in VARIABLES if not environment.get(name)]
+        missing = [name for name in (*VARIABLES, *more) if not environment.get(name)]
         if missing:
             raise PostingError(f"not set: {', '.join(missing)} (docs/change-control.md, Tokens)")
         url, number, token = (environment[name] for name in VARIABLES)

@@ -108,3 +108,13 @@ def test_an_engine_that_is_not_there_is_a_site_that_failed(monkeypatch: pytest.M
 
     with pytest.raises(sites.SiteError, match="install Pulumi"):
         sites.up("paris", print)
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_number_of_jobs_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["sites", f"--jobs={jobs}"])
+    with pytest.raises(SystemExit, match="2"):
+        sites.main()
+    assert f"argument --jobs: '{jobs}' is not a number from 1" in capsys.readouterr().err

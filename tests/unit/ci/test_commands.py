@@ -11,6 +11,7 @@ from ci.__main__ import DIFFERS, FAILED, main
 from ci.brake import LABEL
 from ci.engine import Record
 from ci.renewal import OthersError
+from settings import Settings
 from tests.gitlab_server import GitLabServer, running
 
 
@@ -55,6 +56,33 @@ def test_the_note_is_printed_where_there_is_no_merge_request(folder: Path, capsy
     Record("paris").write(folder)
     assert main(["note"]) == 0
     assert "paris: no changes" in capsys.readouterr().out
+
+
+def test_a_note_is_posted_on_a_merge_request_only(
+    folder: Path, gitlab: GitLabServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI_MERGE_REQUEST_IID")
+    Record("paris").write(folder)
+    assert main(["note", "--post"]) == FAILED
+    assert capsys.readouterr().err.startswith("ci: not set: CI_MERGE_REQUEST_IID")
+    assert gitlab.notes == []
+
+
+def test_there_is_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    assert main(["drift", "paris"]) == FAILED
+    assert capsys.readouterr().err.startswith("ci: there is no `pulumi` on the PATH: install it")
+
+
+def test_settings_that_are_not_valid_are_no_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def save(*_: object) -> None:
+        Settings.read(Path("Pulumi.nowhere.yaml"))
+
+    monkeypatch.setattr("ci.states.save", save)
+    assert main(["save", "nowhere"]) == FAILED
+    assert capsys.readouterr().err.startswith("ci: Pulumi.nowhere.yaml: ")
 
 
 def test_the_brake_refuses_accepts_and_passes(folder: Path, gitlab: GitLabServer) -> None:
