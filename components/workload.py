@@ -1,23 +1,34 @@
-"""What our own manifests have in common: one replica with one volume, under the restricted Pod Security level."""
+"""What our own manifests have in common, under the restricted Pod Security level."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from pathlib import PurePosixPath
+from typing import Any
 
 import pulumi
-from pulumi_kubernetes import batch, core, meta
+from pulumi_kubernetes import apps, batch, core, meta
 
 ADDRESS_ANNOTATION = "metallb.io/loadBalancerIPs"
 """Of a service that asks MetalLB for an address: https://metallb.io/usage/#requesting-specific-ips"""
 LONGEST_JOB = 3600
 """Seconds. One that hangs ends before the next is due, which would wait for it."""
-CONTAINER_SECURITY = core.v1.SecurityContextArgs(
-    allow_privilege_escalation=False,
-    read_only_root_filesystem=True,
-    capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
-)
+
+
+def container_security(uid: int | None = None) -> core.v1.SecurityContextArgs:
+    """Of a container, which runs as the pod's user unless said otherwise."""
+    return core.v1.SecurityContextArgs(
+        run_as_user=uid,
+        run_as_group=uid,
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
+    )
+
+
+CONTAINER_SECURITY = container_security()
 
 
 def labels(name: str) -> dict[str, str]:
@@ -85,7 +96,21 @@ def spread(name: str) -> core.v1.TopologySpreadConstraintArgs:
         max_skew=1,
         topology_key="kubernetes.io/hostname",
         when_unsatisfiable="ScheduleAnyway",
-        label_selector=meta.v1.LabelSelectorArgs(match_labels=labels(name)),
+        label_selector=_selector(name),
+    )
+
+
+def pod(
+    uid: int, containers: Sequence[core.v1.ContainerArgs], volumes: Sequence[core.v1.VolumeArgs], **more: Any
+) -> core.v1.PodSpecArgs:
+    """A pod of one user that is told nothing of the cluster. `more` are other fields of the spec."""
+    return core.v1.PodSpecArgs(
+        automount_service_account_token=False,
+        enable_service_links=False,
+        security_context=pod_security(uid),
+        containers=containers,
+        volumes=volumes,
+        **more,
     )
 
 
@@ -127,6 +152,68 @@ def claim(
     return bound
 
 
+def service(
+    name: str,
+    namespace: pulumi.Input[str],
+    ports: Sequence[core.v1.ServicePortArgs],
+    opts: pulumi.ResourceOptions,
+    address: IPv4Address | None = None,
+    **more: Any,
+) -> core.v1.Service:
+    """A Service for the pods of the application of that name.
+
+    Args:
+        name: Of the service and of the application.
+        namespace: Of both.
+        ports: What it serves.
+        opts: Of the resource.
+        address: What it asks MetalLB for, if it is a LoadBalancer.
+        more: Other fields of the spec.
+    """
+    described = metadata(name, namespace)
+    if address is not None:
+        described.annotations = {ADDRESS_ANNOTATION: str(address)}
+    spec = core.v1.ServiceSpecArgs(selector=labels(name), ports=ports, **more)
+    return core.v1.Service(name, metadata=described, spec=spec, opts=opts)
+
+
+def deployment(
+    name: str,
+    namespace: pulumi.Input[str],
+    replicas: int,
+    pod: core.v1.PodSpecArgs,
+    opts: pulumi.ResourceOptions,
+    annotations: Mapping[str, pulumi.Input[str]] | None = None,
+) -> apps.v1.Deployment:
+    """Pods without volumes of their own. `annotations` are the pods'."""
+    return apps.v1.Deployment(
+        name,
+        metadata=metadata(name, namespace),
+        spec=apps.v1.DeploymentSpecArgs(
+            replicas=replicas, selector=_selector(name), template=_template(name, pod, annotations)
+        ),
+        opts=opts,
+    )
+
+
+def stateful_set(
+    name: str,
+    namespace: pulumi.Input[str],
+    pod: core.v1.PodSpecArgs,
+    opts: pulumi.ResourceOptions,
+    annotations: Mapping[str, pulumi.Input[str]] | None = None,
+) -> apps.v1.StatefulSet:
+    """One pod, which ends before another one has its volume. `annotations` are the pod's."""
+    return apps.v1.StatefulSet(
+        name,
+        metadata=metadata(name, namespace),
+        spec=apps.v1.StatefulSetSpecArgs(
+            replicas=1, service_name=name, selector=_selector(name), template=_template(name, pod, annotations)
+        ),
+        opts=opts,
+    )
+
+
 def cron_job(
     name: str,
     namespace: pulumi.Input[str],
@@ -145,8 +232,9 @@ def cron_job(
         pod: What runs.
         opts: Of the resource.
     """
-    template = core.v1.PodTemplateSpecArgs(metadata=meta.v1.ObjectMetaArgs(labels=labels(name)), spec=pod)
-    job = batch.v1.JobSpecArgs(backoff_limit=retries, active_deadline_seconds=LONGEST_JOB, template=template)
+    job = batch.v1.JobSpecArgs(
+        backoff_limit=retries, active_deadline_seconds=LONGEST_JOB, template=_template(name, pod)
+    )
     return batch.v1.CronJob(
         name,
         metadata=metadata(name, namespace),
@@ -158,3 +246,14 @@ def cron_job(
         ),
         opts=opts,
     )
+
+
+def _selector(name: str) -> meta.v1.LabelSelectorArgs:
+    return meta.v1.LabelSelectorArgs(match_labels=labels(name))
+
+
+def _template(
+    name: str, pod: core.v1.PodSpecArgs, annotations: Mapping[str, pulumi.Input[str]] | None = None
+) -> core.v1.PodTemplateSpecArgs:
+    described = meta.v1.ObjectMetaArgs(labels=labels(name), annotations=annotations)
+    return core.v1.PodTemplateSpecArgs(metadata=described, spec=pod)

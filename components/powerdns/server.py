@@ -14,9 +14,9 @@ from pathlib import Path
 import pulumi
 import pulumi_random as random
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pulumi_kubernetes import apps, core, meta
+from pulumi_kubernetes import apps, core
 
-from components import workload
+from components import nginx, workload
 from components.authority import InternalAuthority, ServerCertificate, ServerCertificateArgs
 
 TYPE = "oss-nextgen:powerdns:PowerDns"
@@ -26,11 +26,8 @@ IMAGE = "docker.io/powerdns/pdns-auth-49:4.9.17"
 SCHEMA_VERSION = 5
 """Of the database, as the image's release wants it. An upgrade is one-way, and a release that wants another refuses to
 start: https://doc.powerdns.com/authoritative/backends/lmdb.html#lmdb-schema-version"""
-PROXY_IMAGE = "docker.io/nginxinc/nginx-unprivileged:1.30.4-alpine"
 UID = 953
 """Of `pdns` in the image."""
-PROXY_UID = 101
-"""Of `nginx` in the image."""
 DNS_PORT = 5353
 API_PORT = 8443
 """Both of the pod; `pdns.conf` has the first, too."""
@@ -110,50 +107,39 @@ class PowerDns(pulumi.ComponentResource):
         return made
 
     def _service(self) -> core.v1.Service:
-        args, metadata = self._args, workload.metadata(NAME, self._args.namespace)
-        metadata.annotations = {workload.ADDRESS_ANNOTATION: str(args.address)}
+        args = self._args
         ports = [
             ("dns-udp", args.port, "UDP"),
             ("dns-tcp", args.port, "TCP"),
             ("api", args.api_port, "TCP"),
         ]
-        return core.v1.Service(
+        return workload.service(
             NAME,
-            metadata=metadata,
-            spec=core.v1.ServiceSpecArgs(
-                type="LoadBalancer",
-                # Keeps the client's address: the API's allow-list needs it.
-                external_traffic_policy="Local",
-                selector=workload.labels(NAME),
-                ports=[
-                    core.v1.ServicePortArgs(name=port, port=number, target_port=port, protocol=protocol)
-                    for port, number, protocol in ports
-                ],
-            ),
-            opts=self._child,
+            args.namespace,
+            [
+                core.v1.ServicePortArgs(name=port, port=number, target_port=port, protocol=protocol)
+                for port, number, protocol in ports
+            ],
+            self._child,
+            args.address,
+            type="LoadBalancer",
+            # Keeps the client's address: the API's allow-list needs it.
+            external_traffic_policy="Local",
         )
 
     def _server(self, volumes: list[core.v1.VolumeArgs], digest: pulumi.Output[str]) -> apps.v1.StatefulSet:
         args = self._args
         kept = pulumi.ResourceOptions(parent=self, protect=args.protection)
         claim = workload.claim(f"{NAME}-data", args.namespace, args.storage_class, VOLUME_SIZE, kept)
-        return apps.v1.StatefulSet(
-            NAME,
-            metadata=workload.metadata(NAME, args.namespace),
-            spec=apps.v1.StatefulSetSpecArgs(
-                replicas=1,
-                service_name=NAME,
-                selector=meta.v1.LabelSelectorArgs(match_labels=workload.labels(NAME)),
-                template=core.v1.PodTemplateSpecArgs(
-                    # Neither program reads its configuration again by itself.
-                    metadata=meta.v1.ObjectMetaArgs(
-                        labels=workload.labels(NAME), annotations={"checksum/configuration": digest}
-                    ),
-                    spec=_pod([workload.claimed_volume("data", claim), *volumes]),
-                ),
-            ),
-            opts=self._child,
+        proxy = nginx.container("api-tls", ("api", API_PORT), "proxy", "10m", {"tls": CERTIFICATE_FOLDER}, nginx.UID)
+        pod = workload.pod(
+            UID,
+            [_powerdns(), proxy],
+            [workload.claimed_volume("data", claim), *volumes, workload.scratch("run"), workload.scratch("tmp")],
         )
+        # Neither program reads its configuration again by itself.
+        annotations = {"checksum/configuration": digest}
+        return workload.stateful_set(NAME, args.namespace, pod, self._child, annotations)
 
 
 def proxy_configuration(operators: Sequence[IPv4Network]) -> str:
@@ -162,16 +148,6 @@ def proxy_configuration(operators: Sequence[IPv4Network]) -> str:
     environment = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
     template = environment.get_template("nginx.conf.j2")
     return template.render(port=API_PORT, certificate=CERTIFICATE_FOLDER, operators=operators)
-
-
-def _pod(volumes: list[core.v1.VolumeArgs]) -> core.v1.PodSpecArgs:
-    return core.v1.PodSpecArgs(
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(UID),
-        containers=[_powerdns(), _proxy()],
-        volumes=[*volumes, workload.scratch("run"), workload.scratch("tmp")],
-    )
 
 
 def _powerdns() -> core.v1.ContainerArgs:
@@ -191,31 +167,5 @@ def _powerdns() -> core.v1.ContainerArgs:
         volume_mounts=[
             *workload.mounts({"data": "/var/lib/powerdns", "key": "/etc/powerdns/pdns.d", "run": "/run/pdns"}),
             workload.file_mount("configuration", "/etc/powerdns/pdns.conf"),
-        ],
-    )
-
-
-def _proxy() -> core.v1.ContainerArgs:
-    security = core.v1.SecurityContextArgs(
-        run_as_user=PROXY_UID,
-        run_as_group=PROXY_UID,
-        allow_privilege_escalation=False,
-        read_only_root_filesystem=True,
-        capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
-    )
-    answers = core.v1.TCPSocketActionArgs(port="api")
-    return core.v1.ContainerArgs(
-        name="api-tls",
-        image=PROXY_IMAGE,
-        # Not the image's entry point, which would edit files that are read-only here.
-        command=["nginx", "-g", "daemon off;"],
-        ports=[core.v1.ContainerPortArgs(name="api", container_port=API_PORT)],
-        readiness_probe=core.v1.ProbeArgs(tcp_socket=answers, period_seconds=5),
-        liveness_probe=core.v1.ProbeArgs(tcp_socket=answers, period_seconds=10),
-        resources=workload.resources("10m", "32Mi", "128Mi"),
-        security_context=security,
-        volume_mounts=[
-            *workload.mounts({"tls": CERTIFICATE_FOLDER, "tmp": "/tmp"}),  # noqa: S108 - the pod's own
-            workload.file_mount("proxy", "/etc/nginx/nginx.conf"),
         ],
     )

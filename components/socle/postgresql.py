@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_random as random
-from pulumi_kubernetes import apps, core, meta
+from pulumi_kubernetes import core
 
 from components import workload
 from components.socle.postgresql_dump import PostgreSqlDump, PostgreSqlDumpArgs
@@ -52,26 +52,9 @@ class PostgreSql(pulumi.ComponentResource):
         secret = core.v1.Secret(name, metadata=metadata, string_data={"password": self.password}, opts=child)
         claim = workload.claim(f"{name}-data", args.namespace, args.storage_class, args.size, kept)
         port = core.v1.ServicePortArgs(name="postgresql", port=PORT)
-        service = core.v1.Service(
-            name,
-            metadata=metadata,
-            spec=core.v1.ServiceSpecArgs(selector=workload.labels(name), ports=[port]),
-            opts=child,
-        )
-        server = apps.v1.StatefulSet(
-            name,
-            metadata=metadata,
-            spec=apps.v1.StatefulSetSpecArgs(
-                replicas=1,
-                service_name=name,
-                selector=meta.v1.LabelSelectorArgs(match_labels=workload.labels(name)),
-                template=core.v1.PodTemplateSpecArgs(
-                    metadata=meta.v1.ObjectMetaArgs(labels=workload.labels(name)),
-                    spec=_pod(args.database, secret.metadata.name, claim),
-                ),
-            ),
-            opts=child,
-        )
+        service = workload.service(name, args.namespace, [port], child)
+        pod = _pod(args.database, secret.metadata.name, claim)
+        server = workload.stateful_set(name, args.namespace, pod, child)
         self.host = pulumi.Output.all(service.id, server.id).apply(lambda _: name)
         dump = PostgreSqlDumpArgs(
             namespace=args.namespace,
@@ -90,20 +73,14 @@ class PostgreSql(pulumi.ComponentResource):
 
 
 def _pod(database: str, secret: pulumi.Input[str], claim: pulumi.Input[str]) -> core.v1.PodSpecArgs:
-    return core.v1.PodSpecArgs(
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(UID),
-        # A checkpoint of a busy server takes its time.
-        termination_grace_period_seconds=120,
-        containers=[_server(database)],
-        volumes=[
-            workload.claimed_volume("data", claim),
-            workload.secret_volume("password", secret),
-            workload.scratch("run"),
-            workload.scratch("tmp"),
-        ],
-    )
+    volumes = [
+        workload.claimed_volume("data", claim),
+        workload.secret_volume("password", secret),
+        workload.scratch("run"),
+        workload.scratch("tmp"),
+    ]
+    # A checkpoint of a busy server takes its time.
+    return workload.pod(UID, [_server(database)], volumes, termination_grace_period_seconds=120)
 
 
 def _server(database: str) -> core.v1.ContainerArgs:

@@ -76,11 +76,5 @@ def _pod(args: PostgreSqlDumpArgs, claim: pulumi.Input[str]) -> core.v1.PodSpecA
         security_context=workload.CONTAINER_SECURITY,
         volume_mounts=workload.mounts({"dumps": FOLDER, "tmp": "/tmp"}),  # noqa: S108 - the pod's own
     )
-    return core.v1.PodSpecArgs(
-        restart_policy="Never",
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(args.uid),
-        containers=[container],
-        volumes=[workload.claimed_volume("dumps", claim), workload.scratch("tmp")],
-    )
+    volumes = [workload.claimed_volume("dumps", claim), workload.scratch("tmp")]
+    return workload.pod(args.uid, [container], volumes, restart_policy="Never")

@@ -60,11 +60,5 @@ def _pod(args: PostgreSqlRestoreArgs) -> core.v1.PodSpecArgs:
             *workload.mounts({"scratch": SCRATCH, "tmp": "/tmp"}),  # noqa: S108 - the pod's own
         ],
     )
-    return core.v1.PodSpecArgs(
-        restart_policy="Never",
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(args.uid),
-        containers=[container],
-        volumes=[workload.claimed_volume("dumps", args.claim), workload.scratch("scratch"), workload.scratch("tmp")],
-    )
+    volumes = [workload.claimed_volume("dumps", args.claim), workload.scratch("scratch"), workload.scratch("tmp")]
+    return workload.pod(args.uid, [container], volumes, restart_policy="Never")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components import nginx
 from components.kubernetes.inventory import REGISTRIES
 from components.powerdns import server as powerdns
 from components.socle import postgresql
@@ -164,7 +165,7 @@ def test_every_image_is_of_a_registry_that_a_mirror_stands_for(chart: str) -> No
 
 
 def test_so_are_our_own_images() -> None:
-    ours = (postgresql.IMAGE, powerdns.IMAGE, powerdns.PROXY_IMAGE)
+    ours = (postgresql.IMAGE, powerdns.IMAGE, nginx.IMAGE)
     assert {registry(image) for image in ours} <= REGISTRIES.keys()
 
 

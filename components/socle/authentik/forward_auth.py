@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pulumi
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pulumi_kubernetes import apiextensions, apps, core, meta
+from pulumi_kubernetes import apiextensions, core, meta
 
-from components import workload
-from components.powerdns.server import PROXY_IMAGE as IMAGE
-from components.powerdns.server import PROXY_UID as UID
+from components import nginx, workload
 
 NAME = "authentik-forward-auth"
 POLICY = "single-sign-on"
@@ -48,7 +46,6 @@ class ForwardAuth(pulumi.ComponentResource):
     def __init__(self, name: str, args: ForwardAuthArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:ForwardAuth", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        metadata = workload.metadata(NAME, args.namespace)
         files = core.v1.ConfigMap(
             NAME,
             # Without a name of ours: a changed one is there before the old one goes, and nobody waits for the sign-in.
@@ -57,25 +54,14 @@ class ForwardAuth(pulumi.ComponentResource):
             opts=child,
         )
         port = core.v1.ServicePortArgs(name="http", port=PORT)
-        service = core.v1.Service(
-            NAME,
-            metadata=metadata,
-            spec=core.v1.ServiceSpecArgs(selector=workload.labels(NAME), ports=[port]),
-            opts=child,
+        service = workload.service(NAME, args.namespace, [port], child)
+        pod = workload.pod(
+            nginx.UID,
+            [nginx.container("nginx", ("http", PORT), "configuration", "20m")],
+            [workload.config_map_volume("configuration", files.metadata.name), workload.scratch("tmp")],
+            topology_spread_constraints=[workload.spread(NAME)],
         )
-        server = apps.v1.Deployment(
-            NAME,
-            metadata=metadata,
-            spec=apps.v1.DeploymentSpecArgs(
-                replicas=REPLICAS,
-                selector=meta.v1.LabelSelectorArgs(match_labels=workload.labels(NAME)),
-                template=core.v1.PodTemplateSpecArgs(
-                    metadata=meta.v1.ObjectMetaArgs(labels=workload.labels(NAME)),
-                    spec=_pod(files.metadata.name),
-                ),
-            ),
-            opts=child,
-        )
+        server = workload.deployment(NAME, args.namespace, REPLICAS, pod, child)
         asked = pulumi.Output.concat(
             args.namespace, "/", pulumi.Output.all(service.id, server.id).apply(lambda _: NAME)
         )
@@ -114,30 +100,3 @@ def configuration(https_port: int, port: int = PORT, outpost: str = OUTPOST) -> 
     public_port = "" if https_port == 443 else f":{https_port}"
     template = environment.get_template("forward-auth.conf.j2")
     return template.render(port=port, outpost=outpost, public_port=public_port)
-
-
-def _pod(files: pulumi.Input[str]) -> core.v1.PodSpecArgs:
-    answers = core.v1.TCPSocketActionArgs(port="http")
-    container = core.v1.ContainerArgs(
-        name="nginx",
-        image=IMAGE,
-        # Not the image's entry point, which would edit files that are read-only here.
-        command=["nginx", "-g", "daemon off;"],
-        ports=[core.v1.ContainerPortArgs(name="http", container_port=PORT)],
-        readiness_probe=core.v1.ProbeArgs(tcp_socket=answers, period_seconds=5),
-        liveness_probe=core.v1.ProbeArgs(tcp_socket=answers, period_seconds=10),
-        resources=workload.resources("20m", "32Mi", "128Mi"),
-        security_context=workload.CONTAINER_SECURITY,
-        volume_mounts=[
-            *workload.mounts({"tmp": "/tmp"}),  # noqa: S108 - the pod's own
-            workload.file_mount("configuration", "/etc/nginx/nginx.conf"),
-        ],
-    )
-    return core.v1.PodSpecArgs(
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(UID),
-        topology_spread_constraints=[workload.spread(NAME)],
-        containers=[container],
-        volumes=[workload.config_map_volume("configuration", files), workload.scratch("tmp")],
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 import pulumi
-from pulumi_kubernetes import apps, core, meta
+from pulumi_kubernetes import core
 
 from components import workload
 
@@ -44,46 +44,28 @@ class Ldap(pulumi.ComponentResource):
     def __init__(self, name: str, args: LdapArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Ldap", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        metadata = workload.metadata(NAME, args.namespace)
         environment: dict[str, pulumi.Input[str]] = {
             "AUTHENTIK_HOST": SERVER,
             "AUTHENTIK_INSECURE": "true",
             "AUTHENTIK_TOKEN": pulumi.Output.secret(args.token),
         }
-        secret = core.v1.Secret(NAME, metadata=metadata, string_data=environment, opts=child)
-        annotations = {"checksum/environment": workload.digest(environment)}
-        server = apps.v1.Deployment(
-            NAME,
-            metadata=metadata,
-            spec=apps.v1.DeploymentSpecArgs(
-                replicas=2,
-                selector=meta.v1.LabelSelectorArgs(match_labels=workload.labels(NAME)),
-                template=core.v1.PodTemplateSpecArgs(
-                    metadata=meta.v1.ObjectMetaArgs(labels=workload.labels(NAME), annotations=annotations),
-                    spec=_pod(args.version, secret.metadata.name),
-                ),
-            ),
-            opts=child,
+        secret = core.v1.Secret(
+            NAME, metadata=workload.metadata(NAME, args.namespace), string_data=environment, opts=child
         )
-        service = self._service(args, child)
+        annotations = {"checksum/environment": workload.digest(environment)}
+        pod = _pod(args.version, secret.metadata.name)
+        server = workload.deployment(NAME, args.namespace, 2, pod, child, annotations)
+        service = workload.service(
+            NAME,
+            args.namespace,
+            [core.v1.ServicePortArgs(name="ldaps", port=PORT, target_port="ldaps")],
+            child,
+            args.address,
+            type="ClusterIP" if args.address is None else "LoadBalancer",
+        )
         ready = pulumi.Output.all(server.id, service.id).apply(lambda _: NAME)
         self.host = pulumi.Output.concat(ready, ".", args.namespace, ".svc")
         self.register_outputs({"host": self.host})
-
-    def _service(self, args: LdapArgs, opts: pulumi.ResourceOptions) -> core.v1.Service:
-        metadata = workload.metadata(NAME, args.namespace)
-        if args.address is not None:
-            metadata.annotations = {workload.ADDRESS_ANNOTATION: str(args.address)}
-        return core.v1.Service(
-            NAME,
-            metadata=metadata,
-            spec=core.v1.ServiceSpecArgs(
-                type="ClusterIP" if args.address is None else "LoadBalancer",
-                selector=workload.labels(NAME),
-                ports=[core.v1.ServicePortArgs(name="ldaps", port=PORT, target_port="ldaps")],
-            ),
-            opts=opts,
-        )
 
 
 def _pod(version: str, environment: pulumi.Input[str]) -> core.v1.PodSpecArgs:
@@ -101,11 +83,6 @@ def _pod(version: str, environment: pulumi.Input[str]) -> core.v1.PodSpecArgs:
         security_context=workload.CONTAINER_SECURITY,
         volume_mounts=workload.mounts({"tmp": "/tmp"}),  # noqa: S108 - the pod's own
     )
-    return core.v1.PodSpecArgs(
-        automount_service_account_token=False,
-        enable_service_links=False,
-        security_context=workload.pod_security(UID),
-        topology_spread_constraints=[workload.spread(NAME)],
-        containers=[container],
-        volumes=[workload.scratch("tmp")],
+    return workload.pod(
+        UID, [container], [workload.scratch("tmp")], topology_spread_constraints=[workload.spread(NAME)]
     )

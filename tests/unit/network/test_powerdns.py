@@ -16,6 +16,7 @@ import pytest
 import requests
 from fakepve.certs import make_cert
 
+from components import nginx
 from components.powerdns import server as program
 from lab.controllers.config import Config
 from lab.controllers.powerdns import PowerDns
@@ -97,10 +98,10 @@ class Site:
         }
         proxy = {
             "name": "api-tls",
-            "image": program.PROXY_IMAGE,
+            "image": nginx.IMAGE,
             "command": ["nginx", "-g", "daemon off;"],
             "ports": [{"name": "api", "containerPort": program.API_PORT}],
-            "securityContext": {"runAsUser": program.PROXY_UID},
+            "securityContext": {"runAsUser": nginx.UID},
             "volumeMounts": [
                 {"name": "proxy", "mountPath": "/etc/nginx/nginx.conf", "subPath": "nginx.conf"},
                 {"name": "tls", "mountPath": program.CERTIFICATE_FOLDER},
