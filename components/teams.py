@@ -10,6 +10,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core, meta, rbac
 
+from components import workload
 from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
 from settings import Team
 
@@ -44,23 +45,14 @@ class Teams(pulumi.ComponentResource):
         super().__init__("oss-nextgen:teams:Teams", name, None, opts)
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         self.kubeconfigs, self.tls = {}, []
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protection)
         classes = self._classes() if args.teams else ""
         for team in args.teams:
-            namespace = self._namespace(team)
+            namespace = workload.namespace(team.name, team.pod_security, kept)
             self.kubeconfigs[team.name] = self._kubeconfig(team, namespace, classes)
             copied = {zone: args.certificates[zone] for zone in team.certificates}
             self.tls.append(TlsSecrets(f"{team.name}-tls", TlsSecretsArgs(copied, {team.name: namespace}), self._child))
         self.register_outputs({})
-
-    def _namespace(self, team: Team) -> pulumi.Output[str]:
-        level = {"pod-security.kubernetes.io/enforce": team.pod_security}
-        made = core.v1.Namespace(
-            team.name,
-            metadata=meta.v1.ObjectMetaArgs(name=team.name, labels=level),
-            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protection),
-        )
-        name: pulumi.Output[str] = made.metadata.name
-        return name
 
     def _classes(self) -> pulumi.Output[str]:
         """A role to read the classes that claims and Ingresses name: what waits for a claim looks at its class."""

@@ -31,6 +31,19 @@ def container_security(uid: int | None = None) -> core.v1.SecurityContextArgs:
 CONTAINER_SECURITY = container_security()
 
 
+def namespace(name: str, level: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """A namespace. Gives its name once it is there.
+
+    Args:
+        name: Of the resource and of the namespace.
+        level: Of Pod Security, which its pods have to keep to.
+        opts: Of the resource.
+    """
+    described = meta.v1.ObjectMetaArgs(name=name, labels={"pod-security.kubernetes.io/enforce": level})
+    made: pulumi.Output[str] = core.v1.Namespace(name, metadata=described, opts=opts).metadata.name
+    return made
+
+
 def labels(name: str) -> dict[str, str]:
     """Of an application's objects; also the selector of its pods."""
     return {"app.kubernetes.io/name": name}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import pulumi
-from pulumi_kubernetes import core, meta
+
+from components import workload
 
 Level = Literal["privileged", "baseline", "restricted"]
 """https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
@@ -44,7 +45,9 @@ class Namespaces(pulumi.ComponentResource):
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Namespaces", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, protect=args.protection)
-        self.names = made = {namespace: self._namespace(namespace, level, child) for namespace, level in LEVELS.items()}
+        self.names = made = {
+            namespace: workload.namespace(namespace, level, child) for namespace, level in LEVELS.items()
+        }
         self.metallb = made["metallb-system"]
         self.longhorn = made["longhorn-system"]
         self.nginx_ingress = made["nginx-ingress"]
@@ -52,9 +55,3 @@ class Namespaces(pulumi.ComponentResource):
         self.homepage = made["homepage"]
         self.powerdns = made["powerdns"]
         self.register_outputs({})
-
-    def _namespace(self, namespace: str, level: Level, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-        labels = {"pod-security.kubernetes.io/enforce": level}
-        made = core.v1.Namespace(namespace, metadata=meta.v1.ObjectMetaArgs(name=namespace, labels=labels), opts=opts)
-        name: pulumi.Output[str] = made.metadata.name
-        return name
