@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pulumi_policy import EnforcementLevel, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy, Secret
+from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy, Secret
 from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 
-from policy.rules import values
+from policy.rules import policy, values
 
 _DYNAMIC: Final = "pulumi-python:dynamic/"
 INPUTS: Final[Mapping[str, frozenset[str]]] = {
@@ -60,11 +60,6 @@ def _is_marked(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    for problem in unmarked_outputs(args):
-        report(problem, args.urn)
-
-
 POLICIES: Final = [
     ResourceValidationPolicy(
         name="secret-inputs-marked",
@@ -72,9 +67,5 @@ POLICIES: Final = [
         enforcement_level=EnforcementLevel.REMEDIATE,
         remediate=marked,  # type: ignore[arg-type] # it may return at once, and None, which its type does not say
     ),
-    ResourceValidationPolicy(
-        name="secret-outputs-marked",
-        description="Outputs that hold secrets are marked as such.",
-        validate=_validate,
-    ),
+    policy("secret-outputs-marked", "Outputs that hold secrets are marked as such.", unmarked_outputs),
 ]
