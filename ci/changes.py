@@ -117,23 +117,13 @@ class ChangeSet:
     """Whether there was no preview, because nothing that the site is made from has changed."""
 
     @classmethod
-    def of(
-        cls,
-        site: str,
-        preview: Mapping[str, Any],
-        *,
-        failed: bool = False,
-        refused: tuple[str, ...] = (),
-        skipped: bool = False,
-    ) -> Self:
+    def of(cls, site: str, preview: Mapping[str, Any], *, failed: bool = False) -> Self:
         """Read what the engine printed.
 
         Args:
             site: Whose preview it is.
             preview: What the engine printed.
             failed: Whether it ended with an error, which it may not have said.
-            refused: What the brake refuses.
-            skipped: Whether there was no preview.
 
         Raises:
             PreviewError: it holds an operation that is not known.
@@ -158,8 +148,6 @@ class ChangeSet:
             unnamed=sum(max(0, summary.get(op, 0) - listed[op]) for op in KINDS),
             errors=tuple(errors or ["the engine ended with an error and did not say which"] * failed),
             notices=tuple(text for severity, text in diagnostics if severity != "error" and not text.endswith(told)),
-            refused=refused,
-            skipped=skipped,
         )
 
     def count(self, kind: Kind) -> int:

@@ -10,7 +10,7 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -134,7 +134,7 @@ class Record:
         Raises:
             PreviewError: it holds an operation that is not known.
         """
-        return ChangeSet.of(self.site, self.preview, refused=self.refused, skipped=self.skipped)
+        return replace(ChangeSet.of(self.site, self.preview), refused=self.refused, skipped=self.skipped)
 
     def write(self, folder: Path) -> None:
         """Write it as `<site>.json`."""

@@ -20,9 +20,9 @@ def step(op: str, type_: str, logical: str, before: Any = None, after: Any = Non
     return {"op": op, "urn": f"{URN}{type_}::{logical}", **states, **more}
 
 
-def change_set(*steps: Mapping[str, Any], **more: Any) -> ChangeSet:
+def change_set(*steps: Mapping[str, Any], failed: bool = False) -> ChangeSet:
     """Of the site paris."""
-    return ChangeSet.of("paris", {"steps": list(steps)}, **more)
+    return ChangeSet.of("paris", {"steps": list(steps)}, failed=failed)
 
 
 def change(*arguments: Any, **more: Any) -> Change:

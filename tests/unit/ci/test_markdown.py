@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_first_the_table_then_what_is_lost_then_the_sites() -> None:
 
 
 def test_what_the_brake_refuses_comes_before_what_is_lost() -> None:
-    text = render(change_set(step("delete", nouns.VM, "a", {"name": "a"}), refused=("too much",)))
+    text = render(replace(change_set(step("delete", nouns.VM, "a", {"name": "a"})), refused=("too much",)))
     assert text.index("**⛔ The brake refuses this**\n\n- `too much`") < text.index("State is lost")
 
 
