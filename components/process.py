@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,13 +27,10 @@ TAIL = 30
 
 
 class CommandError(Exception):
-    """A command that ended with a non-zero code. `tail` holds its last lines."""
+    """A command that ended with a non-zero code, with its last lines."""
 
-    def __init__(self, what: str, code: int, tail: Sequence[str]) -> None:
-        self.what = what
-        self.code = code
-        self.tail = tuple(tail)
-        super().__init__("\n".join([f"{what} failed (exit code {code}); its last lines:", *self.tail]))
+    def __init__(self, what: str, code: int, tail: Iterable[str]) -> None:
+        super().__init__("\n".join([f"{what} failed (exit code {code}); its last lines:", *tail]))
 
 
 def _engine() -> Path | None:

@@ -25,16 +25,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 class AcmeError(Exception):
-    """A step that failed, in the CA's own words.
-
-    Args:
-        message: What to show.
-        code: The problem's type without its prefix (`rateLimited`), if the CA named one.
-    """
-
-    def __init__(self, message: str, code: str | None = None) -> None:
-        self.code = code
-        super().__init__(message)
+    """A step that failed, in the CA's own words."""
 
 
 class Session:
@@ -92,9 +83,9 @@ class Session:
         try:
             yield
         except AcmeError as error:
-            raise AcmeError(f"{where}: {error}", error.code) from None
+            raise AcmeError(f"{where}: {error}") from None
         except messages.Error as problem:
-            raise AcmeError(f"{where}: {text(problem)}{self._advice(problem)}", problem.code) from None
+            raise AcmeError(f"{where}: {text(problem)}{self._advice(problem)}") from None
         except (requests.ConnectionError, requests.Timeout) as error:
             raise AcmeError(f"{where}: no answer: {error}") from None
         except (errors.Error, requests.RequestException, JoseError, KeyError, ValueError) as error:

@@ -18,12 +18,12 @@ class OwnershipError(Exception):
     """A record set that belongs to somebody else."""
 
 
-def owners(api: PowerDns, zone: str) -> dict[str, str]:
-    """Key of a record set (`www.ef-fr.dev. A`) to its owner, for those that have one beside the zone's."""
+def owners(api: PowerDns, zone: str, but: str | None = None) -> dict[str, str]:
+    """Key of a record set (`www.ef-fr.dev. A`) to its owner, for those that have one beside the zone's and `but`."""
     return {
         key: kind.removeprefix(OWNER_METADATA)
         for kind, keys in api.metadata(zone).items()
-        if kind.startswith(OWNER_METADATA)
+        if kind.startswith(OWNER_METADATA) and kind.removeprefix(OWNER_METADATA) != but
         for key in keys
     }
 
@@ -59,14 +59,7 @@ def claim(api: PowerDns, zone: str, owner: str, keys: Collection[str]) -> frozen
     """
     before = frozenset(api.metadata(zone).get(OWNER_METADATA + owner, ()))
     record(api, zone, owner, before | set(keys))
-    lists = api.metadata(zone)
-    taken = {
-        key: kind.removeprefix(OWNER_METADATA)
-        for kind, theirs in lists.items()
-        if kind.startswith(OWNER_METADATA) and kind != OWNER_METADATA + owner
-        for key in theirs
-        if key in keys
-    }
+    taken = {key: other for key, other in owners(api, zone, but=owner).items() if key in keys}
     if taken:
         record(api, zone, owner, before)
     _refuse(zone, taken)

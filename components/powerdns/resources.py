@@ -137,7 +137,6 @@ class Zone(Resource, module="powerdns", name="Zone"):
     """Record sets that are there and not declared here."""
     ds: pulumi.Output[list[str]]
     """DS records for the parent zone, if this one is signed."""
-    nameservers: tuple[str, ...]
 
     def __init__(self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
@@ -164,7 +163,6 @@ class Zone(Resource, module="powerdns", name="Zone"):
             opts = copy.copy(opts)
             opts.import_ = None
         super().__init__(ZoneProvider(), name, props, opts)
-        self.nameservers = tuple(args.nameservers)
 
 
 @dataclass(frozen=True)

@@ -85,11 +85,8 @@ def register(ca: Ca) -> str:
 )
 def test_a_limit_says_when_to_come_back(ca: Ca, after: str, when: str) -> None:
     ca.problem(429, "rateLimited", "too many registrations", **{"Retry-After": after})
-    with pytest.raises(
-        AcmeError, match=rf"too many registrations \(rateLimited\) Come back after {when} UTC\."
-    ) as limited:
+    with pytest.raises(AcmeError, match=rf"too many registrations \(rateLimited\) Come back after {when} UTC\."):
         register(ca)
-    assert limited.value.code == "rateLimited"
     assert ca.seen == 1
 
 
