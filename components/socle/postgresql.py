@@ -67,8 +67,7 @@ class PostgreSql(pulumi.ComponentResource):
             protection=args.protection,
         )
         dumps = PostgreSqlDump(f"{name}-dump", dump, child)
-        restore = PostgreSqlRestoreArgs(args.namespace, IMAGE, UID, args.database, dumps.claim)
-        PostgreSqlRestore(f"{name}-restore", restore, child)
+        PostgreSqlRestore(f"{name}-restore", PostgreSqlRestoreArgs(dump, dumps.claim), child)
         self.register_outputs({"host": self.host})
 
 

@@ -13,11 +13,11 @@ import pulumi
 from pulumi_kubernetes import core
 
 from components import workload
+from components.socle.postgresql_dump import FOLDER, PostgreSqlDumpArgs
 
 SCRIPT = Path(__file__).with_name("postgresql-restore.sh")
 SCHEDULE = "17 4 * * 0"
 """UTC, two hours after a dump."""
-FOLDER = "/dumps"
 SCRATCH = "/scratch"
 
 
@@ -25,13 +25,8 @@ SCRATCH = "/scratch"
 class PostgreSqlRestoreArgs:
     """Inputs of the proof."""
 
-    namespace: pulumi.Input[str]
-    image: str
-    """Of the server that made the dump."""
-    uid: int
-    """Of the image's user."""
-    database: str
-    """Its name, and its owner's."""
+    dump: PostgreSqlDumpArgs
+    """Of the dumps: what made them restores them, too."""
     claim: pulumi.Input[str]
     """Of the volume with the dumps."""
 
@@ -42,15 +37,16 @@ class PostgreSqlRestore(pulumi.ComponentResource):
     def __init__(self, name: str, args: PostgreSqlRestoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:PostgreSqlRestore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        workload.cron_job(name, args.namespace, SCHEDULE, 1, _pod(args), child)
+        workload.cron_job(name, args.dump.namespace, SCHEDULE, 1, _pod(args), child)
         self.register_outputs({})
 
 
 def _pod(args: PostgreSqlRestoreArgs) -> core.v1.PodSpecArgs:
-    variables = {"PGUSER": args.database, "PGDATABASE": args.database, "FOLDER": FOLDER, "SCRATCH": SCRATCH}
+    dump = args.dump
+    variables = {"PGUSER": dump.database, "PGDATABASE": dump.database, "FOLDER": FOLDER, "SCRATCH": SCRATCH}
     container = core.v1.ContainerArgs(
         name="pg-restore",
-        image=args.image,
+        image=dump.image,
         command=["sh", "-c", SCRIPT.read_text(encoding="utf-8")],
         env=[core.v1.EnvVarArgs(name=key, value=value) for key, value in variables.items()],
         resources=workload.resources("50m", "128Mi", "1Gi"),
@@ -61,4 +57,4 @@ def _pod(args: PostgreSqlRestoreArgs) -> core.v1.PodSpecArgs:
         ],
     )
     volumes = [workload.claimed_volume("dumps", args.claim), workload.scratch("scratch"), workload.scratch("tmp")]
-    return workload.pod(args.uid, [container], volumes, restart_policy="Never")
+    return workload.pod(dump.uid, [container], volumes, restart_policy="Never")
