@@ -8,13 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.kubernetes.inventory import API_PORT
-from components.kubernetes.resources import (
-    AttemptedMembers,
-    KnownKubeconfig,
-    KubeconfigFile,
-    KubesprayCluster,
-    KubesprayClusterArgs,
-)
+from components.kubernetes.resources import AttemptedMembers, KnownKubeconfig, KubeconfigFile, KubesprayCluster
 from components.machines import Login, Machine, ready
 from settings import Kubernetes
 
@@ -55,18 +49,7 @@ class KubernetesCluster(pulumi.ComponentResource):
         )
         attempt = AttemptedMembers(f"{name}-attempted", args.site, nodes, args.kubernetes, all_ready)
         cluster = KubesprayCluster(
-            f"{name}-kubespray",
-            KubesprayClusterArgs(
-                site=args.site,
-                kubernetes=args.kubernetes,
-                nodes=nodes,
-                attempted=attempt.attempted,
-                begun=attempt.begun,
-                user=args.login.user,
-                ssh_port=args.login.ssh_port,
-                private_key=args.login.private_key,
-            ),
-            all_ready,
+            f"{name}-kubespray", args.site, nodes, args.kubernetes, attempt, args.login, all_ready
         )
         self.kubeconfig = KnownKubeconfig(f"{name}-administrator", args.site, cluster.kubeconfig, child).content
         path = args.kubernetes.kubeconfig_path or f".kube/{args.site}.yaml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -13,50 +12,45 @@ from components.kubernetes.attempts import AttemptedMembersProvider
 from components.kubernetes.known_kubeconfig import KnownKubeconfigProvider
 from components.kubernetes.kubeconfig_file import KubeconfigFileProvider
 from components.kubernetes.provider import KubesprayClusterProvider
+from components.machines import Login
 from settings import Kubernetes
 
 
-@dataclass(frozen=True)
-class KubesprayClusterArgs:
-    """Inputs of a cluster. `private_key` is a secret."""
-
-    site: str
-    kubernetes: Kubernetes
-    nodes: Sequence[Mapping[str, pulumi.Input[str]]]
-    """`name`, `address`, `role` and `uuid` of each machine. Names and roles are known in every preview."""
-    attempted: pulumi.Input[Any]
-    """What `AttemptedMembers` has written down of machines."""
-    begun: pulumi.Input[Any]
-    """The same of versions."""
-    user: str
-    ssh_port: int
-    private_key: pulumi.Input[str]
-
-
 class KubesprayCluster(Resource, module="kubernetes", name="KubesprayCluster"):
-    """A cluster that Kubespray's playbooks bring about, grow, shrink and upgrade."""
+    """A cluster that Kubespray's playbooks bring about, grow, shrink and upgrade.
+
+    `nodes` are the `name`, `address`, `role` and `uuid` of each machine. Names and roles are known in every preview.
+    """
 
     kubeconfig: pulumi.Output[str]
     """The administrator's kubeconfig, secret."""
     recap: pulumi.Output[str]
     """Ansible's recap of the last run: per playbook and host, how many tasks were ok, changed something or failed."""
 
-    def __init__(self, name: str, args: KubesprayClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        kubernetes = args.kubernetes
+    def __init__(
+        self,
+        name: str,
+        site: str,
+        nodes: Sequence[Mapping[str, pulumi.Input[str]]],
+        kubernetes: Kubernetes,
+        attempt: AttemptedMembers,
+        login: Login,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         props: dict[str, Any] = {
-            "site": args.site,
-            "nodes": [dict(node) for node in args.nodes],
-            "attempted": args.attempted,
-            "begun": args.begun,
+            "site": site,
+            "nodes": [dict(node) for node in nodes],
+            "attempted": attempt.attempted,
+            "begun": attempt.begun,
             "apiServer": str(kubernetes.api_server),
             "version": kubernetes.version,
             "podCidr": str(kubernetes.pod_cidr),
             "serviceCidr": str(kubernetes.service_cidr),
             "registryMirror": kubernetes.registry_mirror or "",
             "kubespray": kubernetes.kubespray.model_dump(),
-            "user": args.user,
-            "sshPort": args.ssh_port,
-            "privateKey": args.private_key,
+            "user": login.user,
+            "sshPort": login.ssh_port,
+            "privateKey": login.private_key,
             # Only known once a playbook has run; an output has to be declared.
             "kubeconfig": None,
             "recap": None,
@@ -69,7 +63,7 @@ class AttemptedMembers(Resource, module="kubernetes", name="AttemptedMembers"):
     """The machines that were to join a cluster and the versions that it was to have, whatever became of it."""
 
     attempted: pulumi.Output[Any]
-    """Nodes as those of `KubesprayClusterArgs`, each with the number of its `attempt`."""
+    """Nodes as those of the cluster, each with the number of its `attempt`."""
     begun: pulumi.Output[Any]
     """`kubespray` and `version`, as often as there were others."""
 
