@@ -13,9 +13,9 @@ from typing import Any
 
 import pulumi
 from proxmoxer import ProxmoxAPI
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
-from components.inputs import changed
+from components.dynamic import Provider
 from components.machines import places
 from components.proxmox import NODE_IS_AWAY, ApiError, api_errors, client
 from settings import Image, Network, Pool, Proxmox
@@ -68,10 +68,8 @@ class PreflightArgs:
     """Whether a storage and a job for backups are made."""
 
 
-class PreflightProvider(ResourceProvider):
+class PreflightProvider(Provider):
     """Checks at a create and at an update; there is nothing to read or to remove."""
-
-    serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Check.
@@ -82,12 +80,9 @@ class PreflightProvider(ResourceProvider):
         check(props)
         return CreateResult(props["endpoint"], props)
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=bool(changed(olds, news)))
-
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Check again, unless only the API token is another one: that sends nothing."""
-        if changed(olds, news) != {"apiToken"}:
+        if self.changed(olds, news) != {"apiToken"}:
             check(news)
         return UpdateResult(news)
 

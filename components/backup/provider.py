@@ -11,34 +11,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, UpdateResult
 
 from components import ansible
+from components.dynamic import Provider
 from components.kubernetes import toolbox
 from components.process import show
 
 PLAYBOOK = Path(__file__).resolve().parents[2] / "backup" / "server.yml"
 LOGIN = ("address", "user", "sshPort", "privateKey")
 CONTENT = ("machine", "uuid", "folder", "sites", "dnsPort", "transferKey", "apiKey", "playbook")
-INPUTS = (*LOGIN, *CONTENT)
 
 
 class BackupServerError(Exception):
     """A backup server that is not as it should be yet."""
 
 
-class BackupServerProvider(ResourceProvider):
+class BackupServerProvider(Provider):
     """CRUD of one server. The id is the machine's name."""
 
-    serialize_as_secret_always = False
+    INPUTS = (*LOGIN, *CONTENT)
+    REPLACES = ("machine",)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Add which playbook will run: a change of it is a change of the server."""
         return CheckResult({**news, "playbook": f"{PLAYBOOK.name} {_digest()}"}, [])
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=["machine"] if "machine" in changed else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run the playbook.
@@ -46,7 +43,7 @@ class BackupServerProvider(ResourceProvider):
         Raises:
             BackupServerError: it failed.
         """
-        return CreateResult(props["machine"], {**_inputs(props), "recap": _configure(props)})
+        return CreateResult(props["machine"], {**self.inputs(props), "recap": _configure(props)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Run the playbook, unless only the way to log in has changed, which is recorded.
@@ -55,11 +52,11 @@ class BackupServerProvider(ResourceProvider):
             BackupServerError: it failed.
         """
         same = all(olds.get(key) == news.get(key) for key in ("address", *CONTENT))
-        return UpdateResult({**_inputs(news), "recap": olds.get("recap", "") if same else _configure(news)})
+        return UpdateResult({**self.inputs(news), "recap": olds.get("recap", "") if same else _configure(news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Keep what is known: the server is looked at by the playbook. An older state may lack an input."""
-        return ReadResult(id_, props, {key: props[key] for key in INPUTS if key in props})
+        """Keep what is known: the server is looked at by the playbook."""
+        return ReadResult(id_, props, self.inputs(props))
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Nothing to run: what is kept goes with the machine, whose protection is there for that."""
@@ -100,10 +97,6 @@ def _configure(props: Mapping[str, Any]) -> str:
         ) from None
     show(recap)
     return recap
-
-
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
 
 
 def _digest() -> str:

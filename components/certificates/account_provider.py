@@ -10,49 +10,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, UpdateResult
 
 from components.certificates import keys
 from components.certificates.client import Client, ExternalAccount
 from components.certificates.inputs import account_refusals
+from components.dynamic import Provider
 from components.powerdns.shared import failures
 
-INPUTS = ("directory", "email", "eabKeyId", "eabHmacKey", "deactivateOnDestroy")
 OUTPUTS = ("url", "key", "accounts")
 
 
-class AcmeAccountProvider(ResourceProvider):
+class AcmeAccountProvider(Provider):
     """CRUD of one account. The id is the fingerprint of its key."""
 
-    serialize_as_secret_always = False
+    INPUTS = ("directory", "email", "eabKeyId", "eabHmacKey", "deactivateOnDestroy")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse what is no account. Never quotes a key."""
         return CheckResult(news, failures(list(account_refusals(news))))
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in INPUTS))
-
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make a key and register it."""
         key = keys.generate(keys.ACCOUNT_KIND)
-        return CreateResult(keys.fingerprint(key), _registered(props, key, {}))
+        return CreateResult(keys.fingerprint(key), {**self.inputs(props), **_registered(props, key, {})})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Register at the new directory, or change the contact at the present one."""
         if olds["directory"] != news["directory"]:
-            return UpdateResult(_registered(news, olds["key"], olds["accounts"]))
+            return UpdateResult({**self.inputs(news), **_registered(news, olds["key"], olds["accounts"])})
         if olds["email"] != news["email"]:
             with Client(news["directory"], olds["key"], olds["url"]) as client:
                 client.set_contact(news["email"])
-        return UpdateResult({**_inputs(news), **{key: olds[key] for key in OUTPUTS}})
+        return UpdateResult({**self.inputs(news), **{key: olds[key] for key in OUTPUTS}})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The account, unless the server has forgotten or deactivated it."""
         with Client(props["directory"], props["key"], props["url"]) as client:
             if not client.account_is_valid():
                 return ReadResult("", {})
-        return ReadResult(id_, {key: props[key] for key in (*INPUTS, *OUTPUTS)}, _inputs(props))
+        inputs = self.inputs(props)
+        return ReadResult(id_, {**inputs, **{key: props[key] for key in OUTPUTS}}, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Forget the key. Deactivates the accounts, in all directories, only when told to."""
@@ -62,10 +60,6 @@ class AcmeAccountProvider(ResourceProvider):
                     client.deactivate()
 
 
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
-
-
 def _registered(props: Mapping[str, Any], key: str, accounts: Mapping[str, str]) -> dict[str, Any]:
     """The outputs, once the directory has the account."""
     external = ExternalAccount(props["eabKeyId"], props["eabHmacKey"]) if props["eabKeyId"] else None
@@ -73,4 +67,4 @@ def _registered(props: Mapping[str, Any], key: str, accounts: Mapping[str, str])
         url = client.register(props["email"], external)
         if accounts.get(props["directory"]) == url:
             client.set_contact(props["email"])  # it was found: it may have another
-    return {**_inputs(props), "url": url, "key": key, "accounts": {**accounts, props["directory"]: url}}
+    return {"url": url, "key": key, "accounts": {**accounts, props["directory"]: url}}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import contains_unknowns
 
 from components.certificates import keys, renewal
@@ -21,6 +21,7 @@ from components.certificates.dns01 import Dns01
 from components.certificates.inputs import certificate_refusals, normalise_names
 from components.certificates.lookup import Resolvers, Server
 from components.certificates.session import AcmeError
+from components.dynamic import Provider
 from components.powerdns.inputs import CONNECTION
 from components.powerdns.shared import client as powerdns_client
 from components.powerdns.shared import failures
@@ -40,16 +41,15 @@ COMPARED = (
     "revokeOnDestroy",
 )
 """A change of these is an update."""
-INPUTS = (*COMPARED, "owner")
-"""`owner` tells whose TXT records are whose. It is no change by itself, and older states do not have it."""
 FACTS = ("notBefore", "notAfter", "renewalWindowStart", "renewalWindowEnd")
 OUTPUTS = ("certificatePem", "chainPem", "privateKeyPem", "serial", *FACTS)
 
 
-class AcmeCertificateProvider(ResourceProvider):
+class AcmeCertificateProvider(Provider):
     """CRUD of one certificate, renewed in place. The id is its first name."""
 
-    serialize_as_secret_always = False
+    INPUTS = (*COMPARED, "owner")
+    """`owner` tells whose TXT records are whose. It is no change by itself, and older states do not have it."""
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Bring the names to one form, refuse what breaks a rule, and say why a renewal is due."""
@@ -72,13 +72,13 @@ class AcmeCertificateProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Have the certificate issued."""
-        return CreateResult(props["names"][0].removeprefix("*."), _issued(props, None))
+        return CreateResult(props["names"][0].removeprefix("*."), {**self.inputs(props), **_issued(props, None)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Have a new one issued where that is due. A new account or connection is recorded and sends nothing."""
         if renewal.reason(olds, news["renewDays"]) or any(olds[key] != news[key] for key in CONTENT):
-            return UpdateResult(_issued(news, olds))
-        return UpdateResult({**_inputs(news), **{key: olds[key] for key in OUTPUTS}})
+            return UpdateResult({**self.inputs(news), **_issued(news, olds)})
+        return UpdateResult({**self.inputs(news), **{key: olds[key] for key in OUTPUTS}})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The certificate, with the renewal window as the CA has it today."""
@@ -90,7 +90,7 @@ class AcmeCertificateProvider(ResourceProvider):
         except AcmeError as error:
             # The CA may be down for a while, and the days that remain are known all the same.
             show(f"acme: the renewal window of {id_} is not refreshed: {error}")
-        inputs = _inputs(props)
+        inputs = self.inputs(props)
         return ReadResult(id_, {**inputs, **{key: props[key] for key in OUTPUTS}, **known}, {**inputs, "issued": known})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -110,10 +110,6 @@ def _renewal(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
         return {}
     due = renewal.reason(issued, inputs["renewDays"])
     return {"issued": issued, "renew": due} if due else {"issued": issued}
-
-
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS if key in props}
 
 
 def _client(props: Mapping[str, Any]) -> Client:
@@ -140,7 +136,6 @@ def _issued(props: Mapping[str, Any], olds: Mapping[str, Any] | None) -> dict[st
         certificate = keys.Certificate(client.issue(wanted, dns01.published))
         window = _window(client, certificate)
     return {
-        **_inputs(props),
         "certificatePem": certificate.pem,
         "chainPem": certificate.chain_pem,
         "privateKeyPem": key,

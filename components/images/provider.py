@@ -16,11 +16,11 @@ from contextlib import suppress
 from typing import Any
 
 from proxmoxer import ProxmoxAPI
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
+from components.dynamic import Provider
 from components.images import cloud_image, packer, recipe
 from components.images.templates import TemplateError, config, flaws, linked_clones
-from components.inputs import changed
 from components.process import abandoned, show
 from components.proxmox import ApiError, Vm, api_errors, client, find_named, find_vm, remove_vm, unlocked
 
@@ -31,10 +31,12 @@ KEPT = "kept"
 """Source of one that an earlier recipe built."""
 
 
-class TemplateProvider(ResourceProvider):
+class TemplateProvider(Provider):
     """CRUD of one template. The id is its name; outputs say where it is: `vmId`, `node`."""
 
-    serialize_as_secret_always = False
+    REPLACES = ("name",)
+    """Only another name is another template. What else changes is recorded and sends nothing: a password or API token,
+    or that it is only kept from now on."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Adopt the template, or build it.
@@ -45,12 +47,6 @@ class TemplateProvider(ResourceProvider):
         api = _client(props)
         vm = _build(api, props) if props["source"] in BUILT else _find(api, props)
         return CreateResult(props["name"], {**props, "vmId": vm.vm_id, "node": vm.node})
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Only another name is another template. What else changes is recorded and sends nothing: a password or
-        API token, or that it is only kept from now on."""
-        differing = changed(olds, news)
-        return DiffResult(changes=bool(differing), replaces=["name"] if "name" in differing else [])
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Look again where a machine is about to be cloned from a template that is not built here.

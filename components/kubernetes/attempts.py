@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, UpdateResult
 
+from components.dynamic import Provider
 from components.kubernetes.members import identity
 
 
-class AttemptedMembersProvider(ResourceProvider):
+class AttemptedMembersProvider(Provider):
     """Keeps in the state who was to join in which attempt. The id is the site's name.
 
     The cluster remembers the last attempt that succeeded: what came later may have joined. Who leaves is no news
     here and changes nothing, nor does a version that was there before; so a preview in which they are taken back knows
     what was attempted; only the inputs are recorded, as the engine does in any case.
     """
-
-    serialize_as_secret_always = False
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Number those that were not wanted before, and add versions that were not."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, UpdateResult
 from pulumi.output import contains_unknowns
 from pulumi.runtime import rpc
 
+from components.dynamic import Provider
 
-class KnownKubeconfigProvider(ResourceProvider):
+
+class KnownKubeconfigProvider(Provider):
     """Keeps one text in the state. The id is the site's name."""
 
-    serialize_as_secret_always = False
+    INPUTS = ("site", "content")
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Take the last content for one that only the run will know."""
@@ -28,14 +30,7 @@ class KnownKubeconfigProvider(ResourceProvider):
         return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(props["site"], _state(props))
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=_state(olds) != _state(news))
+        return CreateResult(props["site"], self.inputs(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        return UpdateResult(_state(news))
-
-
-def _state(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in ("site", "content")}
+        return UpdateResult(self.inputs(news))

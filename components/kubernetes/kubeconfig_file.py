@@ -11,41 +11,40 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+
+from components.dynamic import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
 """The clone. Paths in state are relative to it: another clone lives elsewhere."""
 
 
-class KubeconfigFileProvider(ResourceProvider):
+class KubeconfigFileProvider(Provider):
     """CRUD of one private file. The id is its path."""
 
-    serialize_as_secret_always = False
+    INPUTS = ("path", "content")
+    REPLACES = ("path",)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare with the file itself: it may be missing or stale in this clone."""
-        changed = olds["content"] != news["content"] or not _matches(ROOT / news["path"], news["content"])
-        moved = olds["path"] != news["path"]
-        return DiffResult(changes=changed or moved, replaces=["path"] if moved else [])
+        found = super().diff(_id, olds, news)
+        found.changes = found.changes or not _matches(ROOT / news["path"], news["content"])
+        return found
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _write(ROOT / props["path"], props["content"])
-        return CreateResult(props["path"], _state(props))
+        return CreateResult(props["path"], self.inputs(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         _write(ROOT / news["path"], news["content"])
-        return UpdateResult(_state(news))
+        return UpdateResult(self.inputs(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Keep the state: a file that is missing in this clone is not gone from the site."""
-        return ReadResult(id_, props, _state(props))
+        return ReadResult(id_, props, self.inputs(props))
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         (ROOT / props["path"]).unlink(missing_ok=True)
-
-
-def _state(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in ("path", "content")}
 
 
 def _matches(path: Path, content: Any) -> bool:

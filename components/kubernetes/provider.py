@@ -26,30 +26,15 @@ from pulumi.dynamic import (
     CreateResult,
     DiffResult,
     ReadResult,
-    ResourceProvider,
     UpdateResult,
 )
 
 from components import ansible
+from components.dynamic import Provider
 from components.kubernetes import changes, kubeconfig, members, plan, runner, toolbox
 from components.kubernetes.inventory import API_PORT
 from components.process import show
 
-INPUTS = (
-    "site",
-    "nodes",
-    "attempted",
-    "apiServer",
-    "version",
-    "podCidr",
-    "serviceCidr",
-    "registryMirror",
-    "kubespray",
-    "user",
-    "sshPort",
-    "privateKey",
-    "playbook",
-)
 REACHABLE_TIMEOUT = 5.0
 """Seconds that a machine may take to accept a connection."""
 LOST_AFTER = 30.0
@@ -60,10 +45,25 @@ class ClusterError(Exception):
     """A cluster that was not brought about."""
 
 
-class KubesprayClusterProvider(ResourceProvider):
+class KubesprayClusterProvider(Provider):
     """CRUD of one cluster. The id is the site's name."""
 
-    serialize_as_secret_always = False
+    INPUTS = (
+        "site",
+        "nodes",
+        "attempted",
+        "apiServer",
+        "version",
+        "podCidr",
+        "serviceCidr",
+        "registryMirror",
+        "kubespray",
+        "user",
+        "sshPort",
+        "privateKey",
+        "playbook",
+    )
+    REPLACES = ("site",)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse what no playbook can do; say in `playbook` what an update would run."""
@@ -79,12 +79,13 @@ class KubesprayClusterProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compare the inputs, and look at the kubeconfig, which is no input: `check` does not see it."""
-        changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
+        found = super().diff(_id, olds, news)
         renewal = kubeconfig.renewal(olds.get("kubeconfig", ""))
         for run in plan.runs(olds, news, renewal=renewal) if renewal else ():
             if run.why == renewal:
                 show(f"kubernetes: {run.playbook}: {renewal}")
-        return DiffResult(changes=bool(changed or renewal), replaces=["site"] if "site" in changed else [])
+        found.changes = found.changes or bool(renewal)
+        return found
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run `cluster.yml`.
@@ -93,7 +94,7 @@ class KubesprayClusterProvider(ResourceProvider):
             ClusterError: the playbook failed, the API server does not answer, or a later version was begun with.
         """
         _refuse({}, props)
-        return CreateResult(props["site"], {**_inputs(props), **_bring_about({}, props)})
+        return CreateResult(props["site"], {**self.inputs(props), **_bring_about({}, props)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Run the playbooks that the change asks for. A new SSH key, login or repository of the same commit is
@@ -104,20 +105,16 @@ class KubesprayClusterProvider(ResourceProvider):
                 and could not see, because the preview did not know an address yet.
         """
         _refuse(olds, news)
-        return UpdateResult({**_inputs(news), **_bring_about(olds, news)})
+        return UpdateResult({**self.inputs(news), **_bring_about(olds, news)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Keep what is known: the kubeconfig cannot be read back from the machines without their key's
         use, and the nodes' health is the cluster's own business."""
-        return ReadResult(id_, props, _inputs(props))
+        return ReadResult(id_, props, self.inputs(props))
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Nothing to run: the cluster goes with its machines, which depend on nothing in it."""
         show(f"kubernetes: the cluster of {props['site']} goes with its machines; no playbook runs")
-
-
-def _inputs(props: dict[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS if key in props}
 
 
 def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:

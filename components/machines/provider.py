@@ -7,6 +7,7 @@ wait for this VM's boot, and it takes the first address of any interface for an 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from proxmoxer import ProxmoxAPI
@@ -14,13 +15,11 @@ from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
     CreateResult,
-    DiffResult,
     ReadResult,
-    ResourceProvider,
     UpdateResult,
 )
 
-from components.inputs import changed
+from components.dynamic import Provider
 from components.machines.addresses import AddressError, Interface, SilentAgentError, own_address
 from components.proxmox import ApiError, Vm, api_errors, client, find_vm
 from settings import AddressRange
@@ -31,10 +30,8 @@ CONNECTION = {"endpoint", "apiToken", "insecure", "bootSeconds"}
 """How to ask, and for how long: a change of these alone asks nothing."""
 
 
-class GuestAddressProvider(ResourceProvider):
+class GuestAddressProvider(Provider):
     """Asks at a create, a refresh, and an update of what the answer depends on."""
-
-    serialize_as_secret_always = False
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a smaller disk, which Proxmox VE would refuse in the middle of an update.
@@ -60,11 +57,12 @@ class GuestAddressProvider(ResourceProvider):
         address = _wait(props)
         return CreateResult(_uuid(_api(props), props), {**props, "address": address})
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=bool(_changed(olds, news)))
+    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+        # The engine records a disk that has grown, as an input; no update is needed for that.
+        return super().changed(olds, news) - {"address", "diskGib"}
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        asks = _changed(olds, news) - CONNECTION
+        asks = self.changed(olds, news) - CONNECTION
         return UpdateResult({**news, "address": _wait(news) if asks else olds["address"]})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -80,11 +78,6 @@ class GuestAddressProvider(ResourceProvider):
             return ReadResult("", {})
         except SilentAgentError:
             return ReadResult(id_, props)
-
-
-def _changed(olds: dict[str, Any], news: dict[str, Any]) -> set[str]:
-    # The engine records a disk that has grown, as an input; no update is needed for that.
-    return changed(olds, news) - {"address", "diskGib"}
 
 
 def _api(props: dict[str, Any]) -> ProxmoxAPI:

@@ -14,12 +14,11 @@ import requests
 from pulumi.dynamic import (
     CheckResult,
     CreateResult,
-    DiffResult,
     ReadResult,
-    ResourceProvider,
     UpdateResult,
 )
 
+from components.dynamic import Provider
 from components.powerdns import names, ownership, record_sets
 from components.powerdns.client import COPIES, PowerDns, PowerDnsError, decoded
 from components.powerdns.inputs import CONNECTION, normal_master, zone_refusals
@@ -28,21 +27,6 @@ from components.powerdns.refusal import Refusal
 from components.powerdns.shared import ZoneError, changes_to_send, client, failures, normalise
 from components.process import show
 
-INPUTS = (
-    *CONNECTION,
-    "zone",
-    "kind",
-    "masters",
-    "account",
-    "soaEditApi",
-    "dnssec",
-    "transferKeys",
-    "metadata",
-    "recordSets",
-    "strict",
-    "adopt",
-    "allowBulkChange",
-)
 OUTPUTS = ("serial", "foreign", "ds")
 _PROPERTIES = {
     "kind": "kind",
@@ -58,10 +42,25 @@ _KINDS = {"Master": "Primary", "Slave": "Secondary"}
 """What the API still calls them."""
 
 
-class ZoneProvider(ResourceProvider):
+class ZoneProvider(Provider):
     """CRUD of one zone. The id is its name."""
 
-    serialize_as_secret_always = False
+    INPUTS = (
+        *CONNECTION,
+        "zone",
+        "kind",
+        "masters",
+        "account",
+        "soaEditApi",
+        "dnssec",
+        "transferKeys",
+        "metadata",
+        "recordSets",
+        "strict",
+        "adopt",
+        "allowBulkChange",
+    )
+    REPLACES = ("zone",)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Bring names and values to normal form; refuse what breaks a rule."""
@@ -78,10 +77,6 @@ class ZoneProvider(ResourceProvider):
             refusals.append(Refusal("other-import", "import", reason))
         return CheckResult(inputs, failures(refusals))
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=[key for key in changed if key == "zone"])
-
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the zone with its record sets in one call, or import it.
 
@@ -92,17 +87,16 @@ class ZoneProvider(ResourceProvider):
             foreign = _import(api, props) if props.get("importId") else _create(api, props)
             _set_metadata(api, props["zone"], {}, props["metadata"])
             _announce(api, props)
-            return CreateResult(props["zone"], _outputs(api, props, foreign))
+            return CreateResult(props["zone"], {**self.inputs(props), **_outputs(api, props, foreign)})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Send what changed. A new key or address of the API is recorded and sends nothing."""
-        changed = {key for key in INPUTS if olds.get(key) != news.get(key)}
-        if not changed - {*CONNECTION, "adopt", "allowBulkChange"}:
-            return UpdateResult({**_inputs(news), **{key: olds[key] for key in OUTPUTS}})
+        if not self.changed(olds, news) - {*CONNECTION, "adopt", "allowBulkChange"}:
+            return UpdateResult({**self.inputs(news), **{key: olds[key] for key in OUTPUTS}})
         with client(news) as api:
             foreign = _update(api, olds, news)
             _announce(api, news)
-            return UpdateResult(_outputs(api, news, foreign))
+            return UpdateResult({**self.inputs(news), **_outputs(api, news, foreign)})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The zone as it is: the declared record sets as inputs, the others as `foreign`."""
@@ -110,7 +104,7 @@ class ZoneProvider(ResourceProvider):
             zone = api.zone(id_)
             if zone is None:
                 return ReadResult("", {})
-            inputs = {**_inputs(props), **_present(zone, props)}
+            inputs = {**self.inputs(props), **_present(zone, props)}
             inputs["metadata"] = {
                 kind: values for kind, values in api.metadata(id_).items() if kind in props["metadata"]
             }
@@ -135,10 +129,6 @@ class ZoneProvider(ResourceProvider):
             if others:
                 raise ZoneError(f"Zone {id_} holds record sets of {', '.join(others)}: remove those programs' first.")
             api.delete_zone(id_)
-
-
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
 
 
 def _properties(props: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,4 +285,4 @@ def _set_metadata(api: PowerDns, zone: str, before: Mapping[str, Any], after: Ma
 def _outputs(api: PowerDns, props: Mapping[str, Any], foreign: Mapping[str, str]) -> dict[str, Any]:
     zone = api.zone(props["zone"], record_sets=False)
     serial = zone["serial"] if zone else 0
-    return {**_inputs(props), "serial": serial, "foreign": dict(foreign), "ds": api.ds(props["zone"])}
+    return {"serial": serial, "foreign": dict(foreign), "ds": api.ds(props["zone"])}

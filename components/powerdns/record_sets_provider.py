@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
+from components.dynamic import Provider
 from components.powerdns import ownership, record_sets
 from components.powerdns.client import COPIES, PowerDns
 from components.powerdns.inputs import CONNECTION
@@ -15,15 +16,15 @@ from components.powerdns.ownership import OwnershipError
 from components.powerdns.refusal import Refusal
 from components.powerdns.shared import ZoneError, changes_to_send, client, failures, normalise
 
-INPUTS = (*CONNECTION, "zone", "owner", "recordSets")
 LONGEST_OWNER = 100
 ZONES_OWN = "belongs to the zone's own declaration: change it there"
 
 
-class RecordSetsProvider(ResourceProvider):
+class RecordSetsProvider(Provider):
     """CRUD of the record sets of one owner. The id is `<zone>/<owner>`."""
 
-    serialize_as_secret_always = False
+    INPUTS = (*CONNECTION, "zone", "owner", "recordSets")
+    REPLACES = ("zone", "owner")
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Bring names and values to normal form; refuse what breaks a rule."""
@@ -38,10 +39,10 @@ class RecordSetsProvider(ResourceProvider):
         return CheckResult(inputs, failures(refusals))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        replaces = [key for key in changed if key in ("zone", "owner")]
+        found = super().diff(_id, olds, news)
         # The new owner could not claim what the old one still has.
-        return DiffResult(changes=bool(changed), replaces=replaces, delete_before_replace=True)
+        found.delete_before_replace = True
+        return found
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Claim the record sets, then make them.
@@ -52,14 +53,14 @@ class RecordSetsProvider(ResourceProvider):
         """
         with client(props) as api:
             _bring_about(api, props, record_sets.dump({}))
-        return CreateResult(f"{props['zone']}/{props['owner']}", _inputs(props))
+        return CreateResult(f"{props['zone']}/{props['owner']}", self.inputs(props))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Send what changed. A new key or address of the API is recorded and sends nothing."""
         if olds["recordSets"] != news["recordSets"]:
             with client(news) as api:
                 _bring_about(api, news, olds["recordSets"])
-        return UpdateResult(_inputs(news))
+        return UpdateResult(self.inputs(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The declared record sets as they are on the server."""
@@ -69,7 +70,7 @@ class RecordSetsProvider(ResourceProvider):
         present = {key: actual[key] for key in record_sets.load(props["recordSets"]) if key in actual}
         if not present:
             return ReadResult("", {})
-        inputs = {**_inputs(props), "recordSets": record_sets.dump(record_sets.to_input(present))}
+        inputs = {**self.inputs(props), "recordSets": record_sets.dump(record_sets.to_input(present))}
         return ReadResult(id_, inputs, inputs)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -87,10 +88,6 @@ class RecordSetsProvider(ResourceProvider):
                 api.patch(zone, changes)
                 api.announce(zone)
             ownership.record(api, zone, owner, ())
-
-
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
 
 
 def _bring_about(api: PowerDns, props: Mapping[str, Any], olds: str) -> None:

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, ReadResult, UpdateResult
 from pulumi.output import contains_unknowns
 
+from components.dynamic import Provider
 from components.powerdns import names
 from components.powerdns.client import PowerDnsError
 from components.powerdns.inputs import CONNECTION, connection_refusals
 from components.powerdns.refusal import Refusal, RefusedError
 from components.powerdns.shared import client, failures
 
-INPUTS = (*CONNECTION, "name", "algorithm", "key")
 ALGORITHMS = ("hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 """RFC 8945, 6, without those that are only there for old peers."""
 
@@ -25,10 +25,11 @@ class TsigKeyError(Exception):
     """A key of that name that is another."""
 
 
-class TsigKeyProvider(ResourceProvider):
+class TsigKeyProvider(Provider):
     """CRUD of one key. The id is its name."""
 
-    serialize_as_secret_always = False
+    INPUTS = (*CONNECTION, "name", "algorithm", "key")
+    REPLACES = ("name",)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse what is no key. Never quotes it."""
@@ -37,10 +38,6 @@ class TsigKeyProvider(ResourceProvider):
         except RefusedError as error:
             return CheckResult(news, failures([error.at("name")]))
         return CheckResult(inputs, failures([*connection_refusals(inputs), *_refusals(inputs)]))
-
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        changed = [key for key in INPUTS if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=[key for key in changed if key == "name"])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the key; the very same one, left by a run that was cut short, is taken over.
@@ -60,30 +57,26 @@ class TsigKeyProvider(ResourceProvider):
                     raise TsigKeyError(
                         f"{props['apiUrl']} has another key called {name}: choose another name, or remove that one."
                     ) from None
-        return CreateResult(name, _inputs(props))
+        return CreateResult(name, self.inputs(props))
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Send what changed. A new key or address of the API is recorded and sends nothing."""
         if (olds["algorithm"], olds["key"]) != (news["algorithm"], news["key"]):
             with client(news) as api:
                 api.update_tsig_key(id_, news["algorithm"], news["key"])
-        return UpdateResult(_inputs(news))
+        return UpdateResult(self.inputs(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         with client(props) as api:
             found = api.tsig_key(id_)
         if found is None:
             return ReadResult("", {})
-        inputs = {**_inputs(props), "algorithm": found["algorithm"], "key": found["key"]}
+        inputs = {**self.inputs(props), "algorithm": found["algorithm"], "key": found["key"]}
         return ReadResult(id_, inputs, inputs)
 
     def delete(self, id_: str, props: dict[str, Any]) -> None:
         with client(props) as api:
             api.delete_tsig_key(id_)
-
-
-def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in INPUTS}
 
 
 def _refusals(inputs: Mapping[str, Any]) -> Iterator[Refusal]:

@@ -61,8 +61,8 @@ def test_an_account_and_its_certificate() -> None:
         {key: unwrap_rpc_secret(value) for key, value in inputs[name].items()}
         for name in ("AcmeAccount", "AcmeCertificate")
     )
-    assert account.keys() - {"__provider"} == set(account_provider.INPUTS)
-    assert certificate.keys() - {"__provider"} == set(provider.INPUTS)
+    assert account.keys() - {"__provider"} == set(account_provider.AcmeAccountProvider.INPUTS)
+    assert certificate.keys() - {"__provider"} == set(provider.AcmeCertificateProvider.INPUTS)
     assert (certificate["accountUrl"], certificate["accountKey"]) == (f"{DIRECTORY}/1", mocks.key)
     assert certificate["owner"] == "oss-nextgen.paris.tls"
     for checked in (

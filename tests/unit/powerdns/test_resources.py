@@ -11,7 +11,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
 from components.powerdns import Connection, RecordSet, RecordSets, RecordSetsArgs, Soa, Zone, ZoneArgs
-from components.powerdns.provider import INPUTS, ZoneProvider
+from components.powerdns.provider import ZoneProvider
 from components.powerdns.record_sets_provider import RecordSetsProvider
 from components.powerdns.tsig_provider import TsigKeyProvider
 from tests.unit.powerdns.inputs import APEX, declared
@@ -64,7 +64,7 @@ def test_zone(mocks: Mocks) -> None:
     inputs = _inputs(mocks)
     assert mocks.resources[0].typ == "pulumi-python:dynamic/powerdns:Zone"
     assert inputs["account"] == "oss-nextgen/paris"
-    checked = ZoneProvider().check({}, {key: inputs[key] for key in INPUTS})
+    checked = ZoneProvider().check({}, {key: inputs[key] for key in ZoneProvider.INPUTS})
     assert not checked.failures
     assert declared(checked.inputs) == {
         **APEX,

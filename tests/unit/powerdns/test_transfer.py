@@ -12,7 +12,7 @@ import dns.xfr
 import dns.zone
 import pytest
 
-from components.powerdns.provider import INPUTS, ZoneProvider
+from components.powerdns.provider import ZoneProvider
 from components.powerdns.tsig_provider import TsigKeyError, TsigKeyProvider
 from tests.unit.powerdns.inputs import ZONE, checked, connection, declared, zone
 from tests.unit.powerdns.server import DNS_PORT, Server, running, worker_host
@@ -116,7 +116,7 @@ def test_a_copy_of_a_signed_zone_is_changed(powerdns: Server, secondary: Server)
     _, fetched = copied(powerdns, secondary, dnssec=True)
     assert secondary.query("ef-fr.dev", "DNSKEY")
     read = ZoneProvider().read(ZONE, fetched).inputs
-    assert read == {key: fetched[key] for key in INPUTS}
+    assert read == {key: fetched[key] for key in ZoneProvider.INPUTS}
     news = checked({**fetched, "recordSets": {}, "account": "others"})
     updated = ZoneProvider().update(ZONE, fetched, news).outs
     assert updated is not None
