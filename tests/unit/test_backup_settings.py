@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from settings import Settings
-from tests.unit.test_settings import STORAGE_POOL, TOKEN, VALID, Case, Raw, problems_of, put
+from tests.unit.settings.cases import STORAGE_POOL, TOKEN, VALID, Case, Raw, problems_of, put
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SITES = {"lille": {"networks": ["10.59.10.0/24"], "zones": ["lille.ef-fr.dev"], "dnsAddress": "10.59.10.200"}}

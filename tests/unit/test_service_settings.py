@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from settings import PROJECT, Settings
-from tests.unit.test_settings import EXTERNAL, SERVICES, VALID, Case, Raw, drop, problems_of, put
+from tests.unit.settings.cases import EXTERNAL, SERVICES, VALID, Case, Raw, drop, problems_of, put
 from tests.unit.verify.pki import Ca
 
 CA = Ca("Storage")

@@ -10,7 +10,7 @@ import yaml
 from components.socle.namespaces import LEVELS
 from components.teams import kubeconfig
 from settings.teams import RESERVED, SOCLE
-from tests.unit.test_settings import VALID, Raw, problems_of
+from tests.unit.settings.cases import VALID, Raw, problems_of
 
 TEAM = {"name": "mail"}
 SERVICES = {"dnsAddress": "10.75.10.200", "ingressAddress": "10.75.10.201"}

@@ -1,0 +1,48 @@
+"""Keys, types and single values, each wrong once, and what a person then reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.settings.cases import VALID, Case, assert_refused, drop, put
+
+CASES = [
+    # Keys
+    Case("unknown-key", put("network.brige", "vmbr1"), ("network.brige is not a setting", "did you mean bridge?")),
+    Case("foreign-namespace", put("proxmoxve:endpoint", "x"), ("proxmoxve:endpoint is not read",)),
+    Case("missing-key", drop("network.dhcp"), ("network.dhcp is missing", "leases")),
+    # Types: strict, because YAML has its own ideas of yes, 3 and 1.35.
+    Case("int-type", put("network.vlan", "3"), ('network.vlan is "3"', "whole number, without quotes")),
+    Case("bool-type", put("proxmox.insecure", "yes"), ('proxmox.insecure is "yes"', "true or false")),
+    Case("string-type", put("kubernetes.version", 1.35), ("kubernetes.version is 1.35", "quotes")),
+    Case("tuple-type", put("domains", "ef-fr.dev"), ('domains is "ef-fr.dev"', "must be a list")),
+    Case("model-type", put("network", ["10.0.0.0/8"]), ("network is a list", "must be a mapping")),
+    Case("too-short", put("domains", []), ("domains is a list", "at least one entry")),
+    Case("greater-than-equal", put("proxmox.vmIdBase", 99), ("proxmox.vmIdBase is 99", "equal to 100")),
+    Case("less-than-equal", put("network.vlan", 4095), ("network.vlan is 4095", "equal to 4094")),
+    Case("literal-error", put("pools.1.role", "etcd"), ('pools[1].role is "etcd"', "'worker' or 'storage'")),
+    # Single values
+    Case("bad-name", put("pools.1.name", "Workers"), ('pools[1].name is "Workers"', "2 to 24")),
+    Case("bad-host-name", put("image.mirror", "http://x"), ('image.mirror is "http://x"', "host name")),
+    Case("bad-domain", put("domains.1", "ef_fr.io"), ('domains[1] is "ef_fr.io"', "DNS name")),
+    Case("bad-user", put("access.user", "root"), ('access.user is "root"', "other than root")),
+    Case("bad-bridge", put("network.bridge", "a bridge"), ('network.bridge is "a bridge"', "vmbr0")),
+    Case("bad-storage", put("proxmox.diskStorage", "/dev"), ('proxmox.diskStorage is "/dev"', "local-lvm")),
+    Case("bad-sha256", put("image.iso.sha256", "abc"), ('image.iso.sha256 is "abc"', "64 lower-case")),
+    Case("bad-commit", put("kubernetes.kubespray.commit", "main"), ('commit is "main"', "40 lower-case")),
+    Case("bad-version", put("kubernetes.version", "1.35"), ('kubernetes.version is "1.35"', "1.35.4")),
+    Case("bad-url", put("proxmox.endpoint", "http://pve"), ('proxmox.endpoint is "http://pve"', "https://")),
+    Case("bad-endpoint", put("proxmox.endpoint", "https://pve/api2"), ('is "https://pve/api2"', "host or port")),
+    Case("bad-iso-url", put("image.iso.url", "https://x/debian.img"), ('is "https://x/debian.img"', ".iso")),
+    Case("secret-in-url", put("kubernetes.kubespray.repository", "https://s3cret@x/k"), ("repository", "credential")),
+    Case("bad-cron", put("storage.snapshots", {"cron": "61 1 * * *", "retain": 7}), ("61 for the minute", "0 to 59")),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+def test_each_rule_says_what_is_wrong(case: Case) -> None:
+    assert_refused(case, VALID)
+
+
+def test_each_case_is_a_rule_of_its_own() -> None:
+    assert len({case.rule for case in CASES}) == len(CASES)
