@@ -6,6 +6,7 @@ Everything else stays what the committed stack file says. The program reads the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -139,6 +140,16 @@ def _image(source: str, site: Site, sources: Sources) -> dict[str, Any]:
         "cloud-image": {"cloudImage": dict(sources.cloud_image)},
     }
     return of_sources.get(source, {})
+
+
+def link_kubeconfigs(lab: Lab) -> None:
+    """Let the program, which writes kubeconfigs below `.kube` of its clone alone, write them into the lab's folder."""
+    lab.kubeconfigs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lab.kubeconfig_link.parent.mkdir(mode=0o700, exist_ok=True)
+    # Sites come up side by side, each in a process of its own.
+    draft = lab.kubeconfig_link.with_name(f".{lab.kubeconfig_link.name}.{os.getpid()}")
+    draft.symlink_to(lab.kubeconfigs)
+    draft.replace(lab.kubeconfig_link)
 
 
 def write_stack_file(site: Site, values: Mapping[str, Any], encryption_salt: str) -> None:

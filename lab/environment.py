@@ -58,7 +58,7 @@ def of_site(site: Site, base: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_STACK": site.name,
         "PULUMI_OPTION_CONFIG_FILE": str(site.stack_file),
         "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
-        "KUBECONFIG": str(REPOSITORY / site.kubeconfig_path),
+        "KUBECONFIG": str(site.kubeconfig),
     }
 
 

@@ -61,6 +61,16 @@ class Lab:
         """Records and logs of the services that all sites share."""
         return self.home / "services"
 
+    @property
+    def kubeconfigs(self) -> Path:
+        """The kubeconfigs of all sites."""
+        return self.home / "kubeconfigs"
+
+    @property
+    def kubeconfig_link(self) -> Path:
+        """In the clone, where the program writes them: a link to `kubeconfigs`."""
+        return REPOSITORY / ".kube" / f"lab-{self.block}"
+
     def site(self, name: str) -> Site:
         if name not in SITES:
             raise ValueError(f"unknown site {name!r}: one of {', '.join(SITES)}")
@@ -105,10 +115,14 @@ class Site:
         return self.home / "proxmox.json"
 
     @property
+    def kubeconfig(self) -> Path:
+        """The administrator's, which the program writes."""
+        return self.lab.kubeconfigs / f"{self.name}.yaml"
+
+    @property
     def kubeconfig_path(self) -> str:
-        """Relative to the program's folder where it can be, as the product's own default is."""
-        path = self.home / "kubeconfig.yaml"
-        return str(path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path)
+        """The same as settings name it: by the lab's link, for it must be below the program's `.kube`."""
+        return str((self.lab.kubeconfig_link / self.kubeconfig.name).relative_to(REPOSITORY))
 
     @cached_property
     def number(self) -> int:

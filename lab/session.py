@@ -114,6 +114,7 @@ def _configure(site: Site, engine: Engine) -> None:
     )
     if stack := configuration.missing_backup(site):
         console.note(f"{stack} is not up in this lab: {site.name} goes without backups (first: make up SITE={stack})")
+    configuration.link_kubeconfigs(lab)
     configuration.write_stack_file(site, configuration.lab_values(site, sources), engine.encryption_salt())
     secrets = {"proxmoxApiToken": catalog.api_token(site), "dnsTransferKey": environment.transfer_key(lab)}
     engine.set_secrets({f"{configuration.NAMESPACE}:{key}": value for key, value in secrets.items()})

@@ -161,6 +161,16 @@ Tag = Annotated[
 ]
 Sha256 = Annotated[str, _text("bad-sha256", "[0-9a-f]{64}", "a SHA-256: 64 lower-case hexadecimal digits")]
 Commit = Annotated[str, _text("bad-commit", "[0-9a-f]{40}", "a full Git commit: 40 lower-case hexadecimal digits")]
+KubeconfigPath = Annotated[
+    str,
+    # What the program writes there, and removes again, overwrites no file of the project nor of the runner, and Git
+    # ignores it. One way to write each path: two sites' are compared as text.
+    _text(
+        "bad-kubeconfig-path",
+        r"\.kube(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/[A-Za-z0-9_-][A-Za-z0-9._-]*\.yaml",
+        "a path below .kube of a file that ends in .yaml, such as .kube/paris.yaml, without . and .. in it",
+    ),
+]
 Folder = Annotated[str, _text("bad-folder", r"(/[a-z0-9][a-z0-9._-]*)+", "an absolute path of a-z, 0-9, ., _ and -")]
 Calendar = Annotated[
     # A part of Proxmox VE's calendar events: https://pve.proxmox.com/pve-docs/pve-admin-guide.html#chapter_calendar_events

@@ -17,6 +17,7 @@ from settings.fields import (
     Endpoint,
     HostName,
     IsoUrl,
+    KubeconfigPath,
     Name,
     Port,
     Registry,
@@ -217,5 +218,6 @@ class Kubernetes(Model):
     kubespray: Kubespray = Kubespray()
     registry_mirror: Registry | None = None
     """Private registry that nodes pull every image from, `host` or `host:port`; null: the public registries."""
-    kubeconfig_path: str | None = None
-    """File for the administrator's kubeconfig on the runner, relative to the project; null: `.kube/<site>.yaml`."""
+    kubeconfig_path: KubeconfigPath | None = None
+    """File for the administrator's kubeconfig on the runner, relative to the project, below `.kube`, which Git
+    ignores; null: `.kube/<site>.yaml`."""

@@ -16,7 +16,7 @@ import requests
 from lab.authority import Authority
 from lab.configuration import stack_values
 from lab.files import write_private
-from lab.layout import PROXMOX_PORT, REPOSITORY, SERVICE_PORTS, SSH_PORT, WEBHOOK_PORT, Lab, Site
+from lab.layout import PROXMOX_PORT, SERVICE_PORTS, SSH_PORT, WEBHOOK_PORT, Lab, Site
 from lab.plugins import PLUGINS
 from lab.services import external, network
 from lab.services.supervisor import Service
@@ -137,7 +137,7 @@ def write_controllers_config(site: Site, tools: list[Path]) -> None:
     """Write what the site's controllers are told."""
     config = {
         "site": site.name,
-        "kubeconfig": str(REPOSITORY / site.kubeconfig_path),
+        "kubeconfig": str(site.kubeconfig),
         "state": str(controllers_state(site)),
         "loadBalancers": site.range(site.load_balancers),
         "dns": {

@@ -198,7 +198,7 @@ def test_drift_is_reported_and_nothing_is_written(
 @contextmanager
 def in_a_new_clone(lab: LabUnderTest) -> Iterator[None]:
     """Each job of a pipeline has one: what is not committed is not there."""
-    file = Path(lab.site(SITE).kubeconfig_path)
+    file = lab.site(SITE).kubeconfig
     aside = file.rename(file.with_suffix(".aside"))
     yield
     aside.replace(file)

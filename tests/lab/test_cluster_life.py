@@ -205,7 +205,7 @@ def test_what_no_playbook_can_do_is_refused_before_anything_is_touched(site: Lab
 def test_another_clone_sees_no_change_but_the_kubeconfig_file(site: LabUnderTest, tmp_path: Path) -> None:
     other = LabUnderTest(site.lab, copy(tmp_path / "elsewhere"))
     configure(other, workers=3, version="1.35.4")
-    Path(site.site(SITE).kubeconfig_path).unlink()
+    site.site(SITE).kubeconfig.unlink()
     changed = re.findall(r"^ [~+-]+ +(\S+:\S+) (\S+)", other.run("preview", SITE), re.MULTILINE)
     assert changed == [("pulumi-python:dynamic/kubernetes:KubeconfigFile", "kubernetes-kubeconfig")]
 
@@ -234,7 +234,7 @@ def nothing_to_do(site: LabUnderTest) -> bool:
 
 def kubectl(site: LabUnderTest, *arguments: str) -> str:
     """Run it beside the lab's commands, which refuse to work on a site that another one works on."""
-    command = [str(site.lab.home / "bin" / "kubectl"), "--kubeconfig", site.site(SITE).kubeconfig_path, *arguments]
+    command = [str(site.lab.home / "bin" / "kubectl"), "--kubeconfig", str(site.site(SITE).kubeconfig), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout

@@ -287,7 +287,7 @@ def test_no_secret_stands_in_clear(lab: LabUnderTest) -> None:
     secrets = secrets_of(lab, "paris")
     home = lab.lab.home
     holders = {  # private files whose purpose is to hold them; everything else is searched
-        home / "sites" / "paris" / "kubeconfig.yaml",
+        lab.site("paris").kubeconfig,
         home / "sites" / "paris" / "proxmox.json",
         lab.lab.passphrase,
     }

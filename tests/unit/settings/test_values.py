@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
+from settings import Settings
 from tests.unit.settings.cases import VALID, Case, assert_refused, drop, put
 
 CASES = [
@@ -35,6 +38,11 @@ CASES = [
     Case("bad-endpoint", put("proxmox.endpoint", "https://pve/api2"), ('is "https://pve/api2"', "host or port")),
     Case("bad-iso-url", put("image.iso.url", "https://x/debian.img"), ('is "https://x/debian.img"', ".iso")),
     Case("secret-in-url", put("kubernetes.kubespray.repository", "https://s3cret@x/k"), ("repository", "credential")),
+    Case(
+        "bad-kubeconfig-path",
+        put("kubernetes.kubeconfigPath", "Pulumi.paris.yaml"),
+        ('kubernetes.kubeconfigPath is "Pulumi.paris.yaml"', "a path below .kube"),
+    ),
     Case("bad-cron", put("storage.snapshots", {"cron": "61 1 * * *", "retain": 7}), ("61 for the minute", "0 to 59")),
 ]
 
@@ -46,3 +54,31 @@ def test_each_rule_says_what_is_wrong(case: Case) -> None:
 
 def test_each_case_is_a_rule_of_its_own() -> None:
     assert len({case.rule for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "value"),
+    [
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "/etc/x.yaml"),
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "../.kube/x.yaml"),
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "./.kube/x.yaml"),
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", ".kube/../x.yaml"),
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", ".kube/x"),
+        ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "."),
+    ],
+)
+def test_more_values_that_are_refused(rule: str, path: str, value: object) -> None:
+    assert_refused(Case(rule, put(path, value), (path.rpartition(".")[2],)), VALID)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("kubernetes.kubeconfigPath", ".kube/lab-77/paris.yaml"),
+    ],
+)
+def test_values_that_are_taken(path: str, value: object) -> None:
+    raw = copy.deepcopy(VALID)
+    put(path, value)(raw)
+
+    assert Settings.parse("Pulumi.paris.yaml", "paris", raw).site == "paris"
