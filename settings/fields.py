@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, LiteralString, NoReturn
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, PlainValidator
@@ -26,7 +25,7 @@ def refuse(rule: LiteralString, expected: str, **context: str) -> NoReturn:
 
 
 @dataclass(frozen=True)
-class _Text(AfterValidator):
+class Text(AfterValidator):
     """A check of text, whose pattern (as a whole) the JSON Schema of stack files knows as well."""
 
     pattern: str
@@ -35,11 +34,19 @@ class _Text(AfterValidator):
         return {**handler(schema), "pattern": f"^({self.pattern})$"}
 
 
-def _text(rule: LiteralString, pattern: str, expected: str) -> _Text:
+def text(rule: LiteralString, pattern: str, expected: str) -> Text:
+    """A check of text against a pattern, as a whole.
+
+    Args:
+        rule: Name of the rule.
+        pattern: Regular expression, which JavaScript reads in the same way.
+        expected: Continues the sentence "<key> is <value>: must be ...".
+    """
+
     def check(value: str) -> str:
         return value if re.fullmatch(pattern, value) else refuse(rule, f"must be {expected}")
 
-    return _Text(check, pattern)
+    return Text(check, pattern)
 
 
 def _address(value: object) -> IPv4Address:
@@ -60,48 +67,6 @@ def _cidr(value: object) -> IPv4Network:
     if text != str(network):
         refuse("host-bits", f"has host bits set; the network is {network}")
     return network
-
-
-def _https(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        plain = url.scheme == "https" and url.hostname and url.port != 0 and not (url.username or url.query)
-    except ValueError:
-        plain = False
-    return value if plain else refuse("bad-url", "must be an https:// URL without user name or query")
-
-
-def _endpoint(value: str) -> str:
-    url = urlsplit(_https(value))
-    if url.path or url.fragment:
-        refuse("bad-endpoint", "must end after the host or port, such as https://pve1.paris.ef-fr.dev:8006")
-    return value
-
-
-def _iso(value: str) -> str:
-    return value if _https(value).endswith(".iso") else refuse("bad-iso-url", "must be an https:// URL of an .iso file")
-
-
-def _disk_image(value: str) -> str:
-    # What Proxmox VE imports from a storage (content type `import`), by its name alone.
-    known = _https(value).endswith((".qcow2", ".raw", ".vmdk"))
-    return value if known else refuse("bad-disk-image-url", "must be an https:// URL of a .qcow2, .raw or .vmdk file")
-
-
-def _repository(value: str) -> str:
-    # A Git server takes a token as the user name of an https URL as well; in ssh://git@host it is no secret.
-    if re.match(r"https?://[^/]*@|\w+://[^/]*:[^/]*@", value):
-        refuse("secret-in-url", "must not hold a user name or password; git's credential helper can")
-    return value
-
-
-def _resolver(value: str) -> str:
-    address, _, port = value.partition(":")
-    try:
-        known = IPv4Address(address) and 0 < int(port) < 65536
-    except ValueError:
-        known = False
-    return value if known else refuse("bad-resolver", "must be address:port, such as 1.1.1.1:53")
 
 
 def _ca_certificate(value: str) -> str:
@@ -131,80 +96,69 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""Pattern of one label of a DNS name."""
 
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 Name = Annotated[
     str,
     # Site, pool and number make a machine's host name, which must stay below 64 characters.
-    _text("bad-name", "[a-z][a-z0-9-]{0,22}[a-z0-9]", "2 to 24 of a-z, 0-9 and -, starting with a letter"),
+    text("bad-name", "[a-z][a-z0-9-]{0,22}[a-z0-9]", "2 to 24 of a-z, 0-9 and -, starting with a letter"),
 ]
-HostName = Annotated[str, _text("bad-host-name", rf"{_LABEL}(\.{_LABEL})*", "a lower-case host name")]
+HostName = Annotated[str, text("bad-host-name", rf"{LABEL}(\.{LABEL})*", "a lower-case host name")]
 Domain = Annotated[
     str,
-    _text("bad-domain", rf"{_LABEL}(\.{_LABEL})+", "a lower-case DNS name of two labels or more, such as ef-fr.dev"),
+    text("bad-domain", rf"{LABEL}(\.{LABEL})+", "a lower-case DNS name of two labels or more, such as ef-fr.dev"),
 ]
 User = Annotated[
-    str, _text("bad-user", "(?!root$)[a-z_][a-z0-9_-]{0,31}", "a lower-case Linux user name other than root")
+    str, text("bad-user", "(?!root$)[a-z_][a-z0-9_-]{0,31}", "a lower-case Linux user name other than root")
 ]
-Bridge = Annotated[str, _text("bad-bridge", "[A-Za-z][A-Za-z0-9_.-]{0,14}", "a network interface, such as vmbr0")]
+Bridge = Annotated[str, text("bad-bridge", "[A-Za-z][A-Za-z0-9_.-]{0,14}", "a network interface, such as vmbr0")]
 StorageId = Annotated[
-    str, _text("bad-storage", "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", "a Proxmox storage ID, such as local-lvm")
+    str, text("bad-storage", "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", "a Proxmox storage ID, such as local-lvm")
 ]
 VmName = Annotated[
     str,
-    _text("bad-vm-name", "[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", "the name of a VM: letters, digits, - and ."),
+    text("bad-vm-name", "[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", "the name of a VM: letters, digits, - and ."),
 ]
 Tag = Annotated[
-    str, _text("bad-tag", "[a-z0-9_][a-z0-9_.+-]*", "a Proxmox tag: a-z, 0-9, _, -, + and ., starting with none of -+.")
+    str, text("bad-tag", "[a-z0-9_][a-z0-9_.+-]*", "a Proxmox tag: a-z, 0-9, _, -, + and ., starting with none of -+.")
 ]
-Sha256 = Annotated[str, _text("bad-sha256", "[0-9a-f]{64}", "a SHA-256: 64 lower-case hexadecimal digits")]
-Commit = Annotated[str, _text("bad-commit", "[0-9a-f]{40}", "a full Git commit: 40 lower-case hexadecimal digits")]
+Sha256 = Annotated[str, text("bad-sha256", "[0-9a-f]{64}", "a SHA-256: 64 lower-case hexadecimal digits")]
+Commit = Annotated[str, text("bad-commit", "[0-9a-f]{40}", "a full Git commit: 40 lower-case hexadecimal digits")]
 KubeconfigPath = Annotated[
     str,
     # What the program writes there, and removes again, overwrites no file of the project nor of the runner, and Git
     # ignores it. One way to write each path: two sites' are compared as text.
-    _text(
+    text(
         "bad-kubeconfig-path",
         r"\.kube(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/[A-Za-z0-9_-][A-Za-z0-9._-]*\.yaml",
         "a path below .kube of a file that ends in .yaml, such as .kube/paris.yaml, without . and .. in it",
     ),
 ]
-Folder = Annotated[str, _text("bad-folder", r"(/[a-z0-9][a-z0-9._-]*)+", "an absolute path of a-z, 0-9, ., _ and -")]
+Folder = Annotated[str, text("bad-folder", r"(/[a-z0-9][a-z0-9._-]*)+", "an absolute path of a-z, 0-9, ., _ and -")]
 Calendar = Annotated[
     # A part of Proxmox VE's calendar events: https://pve.proxmox.com/pve-docs/pve-admin-guide.html#chapter_calendar_events
     str,
-    _text(
+    text(
         "bad-calendar",
         rf"({_DAY}((,|\.\.){_DAY})* )?([01]\d|2[0-3]):[0-5]\d",
         "a time, with days before it or not, such as 02:00 or sat,sun 03:30",
     ),
 ]
-Release = Annotated[str, _text("bad-version", r"\d+\.\d+\.\d+", "a full version, such as 1.35.4")]
+Release = Annotated[str, text("bad-version", r"\d+\.\d+\.\d+", "a full version, such as 1.35.4")]
 RedirectPath = Annotated[
     str,
     # Segments of RFC 3986; Authentik compares redirect URIs letter by letter.
-    _text(
+    text(
         "bad-redirect-path",
         r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})*)*",
         'a path such as /oauth2/callback, without query, or "" for the host alone',
     ),
 ]
-Email = Annotated[
-    str, _text("bad-email", rf"[^@\s]+@{_LABEL}(\.{_LABEL})+", "a mail address, such as platform@ef-fr.dev")
-]
-Registry = Annotated[
-    str,
-    _text("bad-registry", rf"{_LABEL}(\.{_LABEL})*(:[1-9]\d{{0,4}})?", "host or host:port, without https:// and path"),
-]
-Resolver = Annotated[str, AfterValidator(_resolver)]
+Email = Annotated[str, text("bad-email", rf"[^@\s]+@{LABEL}(\.{LABEL})+", "a mail address, such as platform@ef-fr.dev")]
 CaCertificate = Annotated[str, AfterValidator(_ca_certificate)]
-HttpsUrl = Annotated[str, _Text(_https, "https://[^?]+")]
-Endpoint = Annotated[str, _Text(_endpoint, "https://[^/?#]+")]
-IsoUrl = Annotated[str, _Text(_iso, r"https://[^?]+\.iso")]
-DiskImageUrl = Annotated[str, _Text(_disk_image, r"https://[^?]+\.(qcow2|raw|vmdk)")]
-Repository = Annotated[str, AfterValidator(_repository)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _IPV4 = r"\d{1,3}(\.\d{1,3}){3}"
 Address = Annotated[

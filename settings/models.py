@@ -13,16 +13,11 @@ from settings.fields import (
     Bridge,
     Cidr,
     Commit,
-    DiskImageUrl,
-    Endpoint,
     HostName,
-    IsoUrl,
     KubeconfigPath,
     Name,
     Port,
-    Registry,
     Release,
-    Repository,
     Sha256,
     StorageId,
     Tag,
@@ -30,6 +25,7 @@ from settings.fields import (
     VmName,
     refuse,
 )
+from settings.urls import DiskImageUrl, Endpoint, IsoUrl, Registry, Repository
 
 
 class Model(BaseModel):

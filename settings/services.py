@@ -13,15 +13,14 @@ from settings.fields import (
     Cidr,
     Email,
     HostName,
-    HttpsUrl,
     Name,
     Port,
     RedirectPath,
     Release,
-    Resolver,
     refuse,
 )
 from settings.models import AddressRange, Model
+from settings.urls import HttpsUrl, Resolver
 
 RESERVED = 8
 """Addresses that are kept for the platform's own services, from the one that never changes on."""

@@ -35,7 +35,12 @@ CASES = [
     Case("bad-commit", put("kubernetes.kubespray.commit", "main"), ('commit is "main"', "40 lower-case")),
     Case("bad-version", put("kubernetes.version", "1.35"), ('kubernetes.version is "1.35"', "1.35.4")),
     Case("bad-url", put("proxmox.endpoint", "http://pve"), ('proxmox.endpoint is "http://pve"', "https://")),
-    Case("bad-endpoint", put("proxmox.endpoint", "https://pve/api2"), ('is "https://pve/api2"', "host or port")),
+    Case("bad-endpoint", put("proxmox.endpoint", "https://pve/api2"), ('is "https://pve/api2"', "host and port")),
+    Case(
+        "endpoint-without-port",
+        put("proxmox.endpoint", "https://pve1.paris.ef-fr.dev"),
+        ('is "https://pve1.paris.ef-fr.dev"', "add :8006, Proxmox VE's own"),
+    ),
     Case("bad-iso-url", put("image.iso.url", "https://x/debian.img"), ('is "https://x/debian.img"', ".iso")),
     Case("secret-in-url", put("kubernetes.kubespray.repository", "https://s3cret@x/k"), ("repository", "credential")),
     Case(
@@ -59,6 +64,12 @@ def test_each_case_is_a_rule_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "value"),
     [
+        ("bad-url", "proxmox.endpoint", "https://:s3cret@pve:8006"),
+        ("bad-url", "proxmox.endpoint", "https://pve 1:8006"),
+        ("bad-url", "proxmox.endpoint", "https://pve1\n:8006"),
+        ("bad-url", "proxmox.endpoint", "https://pve1_a:8006"),
+        ("bad-url", "proxmox.endpoint", "https://pve1:65536"),
+        ("bad-url", "acme.directory", "https://ca.ef-fr.dev/directory#staging"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "/etc/x.yaml"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "../.kube/x.yaml"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "./.kube/x.yaml"),
@@ -74,6 +85,8 @@ def test_more_values_that_are_refused(rule: str, path: str, value: object) -> No
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("proxmox.endpoint", "https://10.75.10.5:8006"),
+        ("acme.directory", "https://ca.ef-fr.dev:14000/dir/~a%20b"),
         ("kubernetes.kubeconfigPath", ".kube/lab-77/paris.yaml"),
     ],
 )
