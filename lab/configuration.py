@@ -16,6 +16,7 @@ import yaml
 
 from lab.files import write_private
 from lab.layout import REPOSITORY, SERVICE_PORTS, SITES, SSH_PORT, Site
+from settings.engine_yaml import load
 
 NAMESPACE = "oss-nextgen"
 
@@ -40,7 +41,7 @@ class Sources:
 
 def stack_values(site: Site) -> dict[str, Any]:
     """The committed stack file's values: key without namespace -> value."""
-    document = yaml.safe_load((REPOSITORY / f"Pulumi.{site.name}.yaml").read_text())
+    document = load((REPOSITORY / f"Pulumi.{site.name}.yaml").read_text())
     return {key.removeprefix(f"{NAMESPACE}:"): value for key, value in document["config"].items()}
 
 

@@ -94,7 +94,10 @@ def of_validation(
     """
     for details in error.errors():
         location, kind = details["loc"], details["type"]
-        if kind == "extra_forbidden":
+        if not location:
+            # All of it. It may hold anything, and is not shown.
+            yield Problem("not-json", f"cannot be handed over as JSON, as the engine does: {details['msg']}")
+        elif kind == "extra_forbidden":
             allowed = [*_fields(model, location[:-1]), *(also_allowed if len(location) == 1 else ())]
             yield _unknown_key(location, allowed)
         elif kind == "missing" and location[0] in hidden:

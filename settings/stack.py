@@ -137,7 +137,7 @@ class Settings(Model):
     @classmethod
     def _valid_sections(cls, values: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
         """Field name -> value of the fields that `error` does not complain about."""
-        broken = {details["loc"][0] for details in error.errors()}
+        broken = {key for details in error.errors() for key in details["loc"][:1] or values}
         sections = {}
         for name, field in cls.model_fields.items():
             key = field.alias or name

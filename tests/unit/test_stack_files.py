@@ -11,6 +11,7 @@ import yaml
 from settings import PROJECT, Settings, SettingsError
 from settings.__main__ import check
 from settings.pool_rules import SITE_VM_IDS
+from settings.stack import read_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SITES = ("backup", "lille", "marseille", "paris", "toulouse")
@@ -99,6 +100,16 @@ def test_a_file_that_is_no_stack_file_is_refused(tmp_path: Path, text: str, rule
     path.write_text(text)
 
     assert rules_of(path) == [rule]
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.paris.yaml").write_text((REPOSITORY / "Pulumi.paris.yaml").read_text())
+    (tmp_path / "Pulumi.lille.yaml").write_text("config: {oss-nextgen:site: !!timestamp lille}")
+
+    found = read_folder(tmp_path)
+
+    assert isinstance(found["Pulumi.lille.yaml"], SettingsError)
+    assert isinstance(found["Pulumi.paris.yaml"], Settings)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

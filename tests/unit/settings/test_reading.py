@@ -68,6 +68,14 @@ def test_a_key_of_transfers_is_32_bytes() -> None:
     assert "c2VjcmV0" not in problems["malformed-secret"][0]
 
 
+@pytest.mark.parametrize("value", ["s3cret \ud800", json.loads("[" * 300 + "]" * 300)], ids=["escape", "depth"])
+def test_what_is_no_json_is_refused_as_a_whole(value: object) -> None:
+    problems = problems_of({**VALID, "site": value})
+
+    assert list(problems) == ["not-json"]
+    assert "s3cret" not in problems["not-json"][0]
+
+
 def test_an_unknown_section_is_told_the_secret_keys_too() -> None:
     problems = problems_of({**VALID, "proxmoxApitoken": "s3cret"})
 
