@@ -14,9 +14,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from settings import authentik_rules, backup, dns_rules, pool_rules, service_rules, teams
+from settings import authentik_rules, backup, dns_rules, kubernetes_rules, pool_rules, service_rules, teams
 from settings.image_rules import image_keys, image_source, kept_images
-from settings.kubernetes_rules import version_is_supported
 from settings.problems import Problem, repeated
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     image_keys,
     kept_images,
     *pool_rules.RULES,
-    version_is_supported,
+    *kubernetes_rules.RULES,
     api_server_in_network,
     api_server_is_free,
     cidrs_differ,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
+from settings import Settings
 from tests.unit.settings.cases import VALID, Case, assert_refused, put
 
 CASES = [
@@ -76,6 +79,21 @@ CASES = [
         put("kubernetes.serviceCidr", "10.233.96.0/20"),
         ('kubernetes.serviceCidr is "10.233.96.0/20"', "kubernetes.podCidr, 10.233.64.0/18"),
     ),
+    Case(
+        "unrouted-cidr",
+        put("kubernetes.podCidr", "169.254.0.0/18"),
+        ('kubernetes.podCidr is "169.254.0.0/18"', "no loopback, link-local, multicast"),
+    ),
+    Case(
+        "service-cidr-size",
+        put("kubernetes.serviceCidr", "10.233.0.0/29"),
+        ('kubernetes.serviceCidr is "10.233.0.0/29"', "between /12 and /28"),
+    ),
+    Case(
+        "pod-cidr-too-small",
+        put("kubernetes.podCidr", "10.233.64.0/24"),
+        ('kubernetes.podCidr is "10.233.64.0/24"', "/23 or larger", "each of 6 nodes needs a /26"),
+    ),
 ]
 
 
@@ -86,3 +104,29 @@ def test_each_rule_says_what_is_wrong(case: Case) -> None:
 
 def test_each_case_is_a_rule_of_its_own() -> None:
     assert len({case.rule for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "value"),
+    [
+        ("unrouted-cidr", "podCidr", "127.0.0.0/18"),
+        ("unrouted-cidr", "serviceCidr", "224.0.0.0/18"),
+        ("unrouted-cidr", "serviceCidr", "0.0.0.0/12"),
+        ("service-cidr-size", "serviceCidr", "172.0.0.0/11"),
+        ("service-cidr-size", "serviceCidr", "10.233.0.0/32"),
+        ("pod-cidr-too-small", "podCidr", "10.233.64.0/32"),
+    ],
+)
+def test_more_networks_that_are_refused(rule: str, key: str, value: str) -> None:
+    assert_refused(Case(rule, put(f"kubernetes.{key}", value), (f'kubernetes.{key} is "{value}"',)), VALID)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("podCidr", "10.233.64.0/23"), ("serviceCidr", "172.16.0.0/12"), ("serviceCidr", "10.233.0.0/28")],
+)
+def test_networks_that_are_taken(key: str, value: str) -> None:
+    raw = copy.deepcopy(VALID)
+    put(f"kubernetes.{key}", value)(raw)
+
+    assert Settings.parse("Pulumi.paris.yaml", "paris", raw).site == "paris"
