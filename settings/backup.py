@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from settings.fields import Address, Calendar, Cidr, Domain, Folder, HostName, Name, Port, StorageId
 from settings.models import Model
 from settings.problems import Problem
+from settings.service_rules import WIDEST
 
 if TYPE_CHECKING:
     from settings.models import Pool
@@ -103,4 +105,20 @@ def backup_is_elsewhere(stack: str, backup: Backup) -> Iterator[Problem]:
         yield Problem.at("backup.stack", backup.stack, "backup-of-itself", expected)
 
 
-RULES = (backup_server_has_machine, backup_zones_have_primary, backup_is_elsewhere)
+def exports_are_apart(backup_server: BackupServer | None) -> Iterator[Problem]:
+    """Whoever mounts a directory is root in it: it is the site's alone, never everybody's nor another site's."""
+    networks = [
+        (f"backupServer.sites.{name}.networks[{index}]", network)
+        for name, site in (backup_server.sites.items() if backup_server else ())
+        for index, network in enumerate(site.networks)
+    ]
+    for path, network in networks:
+        if network.prefixlen < WIDEST:
+            expected = f"must be a network of the site's machines or of its Proxmox nodes, /{WIDEST} or smaller"
+            yield Problem.at(path, network, "open-export", expected)
+    for (taken_by, taken), (path, network) in combinations(networks, 2):
+        if network.overlaps(taken):
+            yield Problem.at(path, network, "shared-export", f"must not overlap with {taken_by}, {taken}")
+
+
+RULES = (backup_server_has_machine, backup_zones_have_primary, backup_is_elsewhere, exports_are_apart)

@@ -18,7 +18,7 @@ PLATFORM: Final = ("auth", "home", "ldap", "ns1")
 CONTROLLER_PORTS: Final = (80, 8080, 8081, 9113)
 """Of the ingress controller itself, in its pods: HTTP, status, readiness, metrics."""
 WIDEST: Final = 8
-"""Shortest prefix of a network of operators: 10.0.0.0/8 is a company's, 0.0.0.0/0 is everybody's."""
+"""Shortest prefix of a network that is let in: 10.0.0.0/8 is a company's, 0.0.0.0/0 is everybody's."""
 
 
 def external_addresses(

@@ -34,8 +34,21 @@ CASES = [
     ),
     Case(
         "duplicate-secondary-zone",
-        put("backupServer.sites.metz", SITES["lille"]),
+        put("backupServer.sites.metz", {**SITES["lille"], "networks": ["10.57.10.0/24"]}),
         ("sites.metz.zones[0]", "lille.ef-fr.dev", "is already backupServer.sites.lille.zones[0]"),
+    ),
+    Case(
+        "open-export",
+        put("backupServer.sites.lille.networks", ["0.0.0.0/0"]),
+        ('backupServer.sites.lille.networks[0] is "0.0.0.0/0"', "/8 or smaller"),
+    ),
+    Case(
+        "shared-export",
+        put("backupServer.sites.metz", {"networks": ["10.57.10.0/24", "10.59.0.0/16"]}),
+        (
+            'backupServer.sites.metz.networks[1] is "10.59.0.0/16"',
+            "must not overlap with backupServer.sites.lille.networks[0], 10.59.10.0/24",
+        ),
     ),
     Case(
         "unknown-key",
