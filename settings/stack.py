@@ -190,7 +190,8 @@ def _secret_problems(stack: str, raw: Mapping[str, Any], required: bool) -> Iter
                 yield Problem("missing-secret", f"{PROJECT}:{key} is missing ({form}); {remedy}")
         elif not isinstance(value, SecretStr):
             yield Problem("secret-in-clear", f"{PROJECT}:{key} stands in clear: revoke it, and for a new one {remedy}")
-        elif value.get_secret_value() and not re.fullmatch(pattern, value.get_secret_value()):
+        # A file's encrypted values are not read, and empty; what the engine has decrypted must be something.
+        elif (required or value.get_secret_value()) and not re.fullmatch(pattern, value.get_secret_value()):
             yield Problem("malformed-secret", f"{PROJECT}:{key} (not shown) must have the form {form}; {remedy}")
     for key, value in raw.items():
         if isinstance(value, SecretStr) and key not in SECRET_KEYS and ":" not in key:

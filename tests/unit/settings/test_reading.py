@@ -76,6 +76,14 @@ def test_what_is_no_json_is_refused_as_a_whole(value: object) -> None:
     assert "s3cret" not in problems["not-json"][0]
 
 
+@pytest.mark.parametrize("key", ["proxmoxApiToken", "dnsTransferKey"])
+def test_an_empty_secret_is_none(key: str) -> None:
+    empty = {**VALID, key: SecretStr("")}
+
+    assert list(problems_of(empty)) == ["malformed-secret"]
+    assert Settings.parse("Pulumi.paris.yaml", "paris", empty, secrets_required=False).site == "paris"
+
+
 def test_an_unknown_section_is_told_the_secret_keys_too() -> None:
     problems = problems_of({**VALID, "proxmoxApitoken": "s3cret"})
 
