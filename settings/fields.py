@@ -12,6 +12,8 @@ from cryptography import x509
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from settings import accounts
+
 
 def refuse(rule: LiteralString, expected: str, **context: str) -> NoReturn:
     """Report a value that breaks `rule`; `expected` says what is allowed.
@@ -69,6 +71,12 @@ def _cidr(value: object) -> IPv4Network:
     return network
 
 
+def _own_account(value: str) -> str:
+    if value in accounts.TAKEN:
+        refuse("reserved-user", "must be an account of the platform's own: Debian or Kubespray has one of that name")
+    return value
+
+
 def _ca_certificate(value: str) -> str:
     """Certificates that NGINX can trust: a self-signed one, of a server as well, or an authority's."""
     try:
@@ -112,7 +120,12 @@ Domain = Annotated[
     text("bad-domain", rf"{LABEL}(\.{LABEL})+", "a lower-case DNS name of two labels or more, such as ef-fr.dev"),
 ]
 User = Annotated[
-    str, text("bad-user", "(?!root$)[a-z_][a-z0-9_-]{0,31}", "a lower-case Linux user name other than root")
+    str,
+    # What Debian's installer takes: user-setup, user-setup-ask.
+    text(
+        "bad-user", "[a-z][a-z0-9_-]{0,31}", "a user name of a-z, 0-9, _ and -, starting with a letter, such as ossng"
+    ),
+    AfterValidator(_own_account),
 ]
 Bridge = Annotated[str, text("bad-bridge", "[A-Za-z][A-Za-z0-9_.-]{0,14}", "a network interface, such as vmbr0")]
 StorageId = Annotated[

@@ -28,7 +28,8 @@ CASES = [
     Case("bad-name", put("pools.1.name", "Workers"), ('pools[1].name is "Workers"', "2 to 24")),
     Case("bad-host-name", put("image.mirror", "http://x"), ('image.mirror is "http://x"', "host name")),
     Case("bad-domain", put("domains.1", "ef_fr.io"), ('domains[1] is "ef_fr.io"', "DNS name")),
-    Case("bad-user", put("access.user", "root"), ('access.user is "root"', "other than root")),
+    Case("bad-user", put("access.user", "_ops"), ('access.user is "_ops"', "starting with a letter")),
+    Case("reserved-user", put("access.user", "root"), ('access.user is "root"', "of the platform's own")),
     Case("bad-bridge", put("network.bridge", "a bridge"), ('network.bridge is "a bridge"', "vmbr0")),
     Case("bad-storage", put("proxmox.diskStorage", "/dev"), ('proxmox.diskStorage is "/dev"', "local-lvm")),
     Case("bad-sha256", put("image.iso.sha256", "abc"), ('image.iso.sha256 is "abc"', "64 lower-case")),
@@ -64,6 +65,12 @@ def test_each_case_is_a_rule_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "value"),
     [
+        ("bad-user", "access.user", "Ops"),
+        ("reserved-user", "access.user", "backup"),
+        ("reserved-user", "access.user", "sudo"),
+        ("reserved-user", "access.user", "sshd"),
+        ("reserved-user", "access.user", "admin"),
+        ("reserved-user", "access.user", "kube"),
         ("bad-url", "proxmox.endpoint", "https://:s3cret@pve:8006"),
         ("bad-url", "proxmox.endpoint", "https://pve 1:8006"),
         ("bad-url", "proxmox.endpoint", "https://pve1\n:8006"),
@@ -85,6 +92,7 @@ def test_more_values_that_are_refused(rule: str, path: str, value: object) -> No
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("access.user", "debian"),
         ("proxmox.endpoint", "https://10.75.10.5:8006"),
         ("acme.directory", "https://ca.ef-fr.dev:14000/dir/~a%20b"),
         ("kubernetes.kubeconfigPath", ".kube/lab-77/paris.yaml"),
