@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from settings.fields import Address, Calendar, Cidr, Domain, Folder, HostName, Name, Port, StorageId
+from settings.fields import Address, Calendar, Cidr, Domain, Folder, HostName, Name, Port, StorageId, TokenId
 from settings.models import Model
 from settings.problems import Problem
 from settings.service_rules import WIDEST
@@ -31,7 +31,7 @@ class Pbs(Model):
     server: HostName
     """Its name or address."""
     datastore: StorageId
-    username: Annotated[str, Field(pattern=r"^[^@!\s]+@[^@!\s]+![^@!\s]+$")]
+    username: TokenId
     """An API token that may write backups, `user@realm!token`; its secret is `pbsToken`."""
     fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{2}:){31}[0-9a-f]{2}$")]
     """SHA-256 of its certificate, as `proxmox-backup-manager cert info` prints it."""

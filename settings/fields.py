@@ -131,6 +131,12 @@ Bridge = Annotated[str, text("bad-bridge", "[A-Za-z][A-Za-z0-9_.-]{0,14}", "a ne
 StorageId = Annotated[
     str, text("bad-storage", "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", "a Proxmox storage ID, such as local-lvm")
 ]
+TokenId = Annotated[
+    str,
+    text(
+        "bad-token-id", r"[^@!=\s]+@[^@!=\s]+![^@!=\s]+", "user@realm!token, without = and the secret: that is pbsToken"
+    ),
+]
 VmName = Annotated[
     str,
     text("bad-vm-name", "[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", "the name of a VM: letters, digits, - and ."),

@@ -156,11 +156,12 @@ def _model_in(annotation: Any) -> type[BaseModel]:
 
 
 def _shown(value: object) -> str:
-    """`value` as YAML (JSON is YAML), short, without the password that a URL may hold."""
+    """`value` as YAML (JSON is YAML), short, without the secret that a URL or an API token may hold."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = re.sub(r"://[^\s@]*@", "://...@", text)
+    text = re.sub(r"(![^\s@!=]+=)[^\s\"]+", r"\1...", text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

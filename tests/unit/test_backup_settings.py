@@ -67,9 +67,9 @@ CASES = [
     ),
     Case("missing-secret", lambda raw: raw.pop("dnsTransferKey"), ("dnsTransferKey is missing", "openssl rand")),
     Case(
-        "string-pattern-mismatch",
+        "bad-token-id",
         lambda raw: (put("backupServer.pbs", {**PBS, "username": "root@pam"})(raw), put("pbsToken", PBS_TOKEN)(raw)),
-        ('pbs.username is "root@pam"',),
+        ('pbs.username is "root@pam"', "user@realm!token", "pbsToken"),
     ),
     Case("malformed-secret", put("dnsTransferKey", SecretStr("short")), ("dnsTransferKey (not shown)", "32 bytes")),
 ]
@@ -100,6 +100,17 @@ def test_a_proxmox_backup_server_needs_its_token() -> None:
     server = {**SERVER, "backupServer": {"sites": SITES, "pbs": PBS}}
     assert "pbsToken is missing" in problems_of(server)["missing-secret"][0]
     Settings.parse("Pulumi.paris.yaml", "paris", {**server, "pbsToken": PBS_TOKEN})
+
+
+def test_a_tokens_secret_is_not_taken_for_its_name_and_not_shown() -> None:
+    pbs = {**PBS, "username": "s@pbs!p=6f1d1c5e-2b1f-4a55-9d0e-7a3f0c9b8e21"}
+
+    problems = problems_of({**SERVER, "backupServer": {"sites": SITES, "pbs": pbs}, "pbsToken": PBS_TOKEN})
+
+    [line] = problems["bad-token-id"]
+    assert line.startswith(
+        'oss-nextgen:backupServer.pbs.username is "s@pbs!p=...": must be user@realm!token, without ='
+    )
 
 
 def test_the_server_knows_every_site_as_it_is() -> None:

@@ -115,6 +115,7 @@ def test_a_key_is_spelt_one_way_only() -> None:
         ("proxmox.endpoint", "https://admin:s3cret@pve:8006"),
         ("image.iso.url", "https://admin:s3cret@host/debian.iso"),
         ("kubernetes.kubespray.repository", "ssh://git:s3cret@host/kubespray"),
+        ("kubernetes.version", "ossng@pve!pulumi=s3cret"),
         ("network", "https://admin:s3c/s3cret@host"),
         ("network", {"password": "s3cret"}),
         ("domains", {"password": "s3cret"}),
