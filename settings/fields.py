@@ -64,7 +64,7 @@ def _cidr(value: object) -> IPv4Network:
         network = IPv4Network(text, strict=False)
     except ValueError:
         network = None
-    if network is None or not re.fullmatch(r"[\d.]+/\d+", text):
+    if network is None or not re.fullmatch(r"[0-9.]+/[0-9]+", text):
         refuse("bad-cidr", "must be an IPv4 network in CIDR notation, such as 10.0.0.0/24")
     if text != str(network):
         refuse("host-bits", f"has host bits set; the network is {network}")
@@ -107,6 +107,8 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 """Pattern of one label of a DNS name."""
 
+# Not \d, which is every script's in Python and ASCII's in the JSON Schema.
+_NUMBER = "(0|[1-9][0-9]*)"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 Name = Annotated[
@@ -162,11 +164,11 @@ Calendar = Annotated[
     str,
     text(
         "bad-calendar",
-        rf"({_DAY}((,|\.\.){_DAY})* )?([01]\d|2[0-3]):[0-5]\d",
+        rf"({_DAY}((,|\.\.){_DAY})* )?([01][0-9]|2[0-3]):[0-5][0-9]",
         "a time, with days before it or not, such as 02:00 or sat,sun 03:30",
     ),
 ]
-Release = Annotated[str, text("bad-version", r"\d+\.\d+\.\d+", "a full version, such as 1.35.4")]
+Release = Annotated[str, text("bad-version", rf"{_NUMBER}(\.{_NUMBER}){{2}}", "a full version, such as 1.35.4")]
 RedirectPath = Annotated[
     str,
     # Segments of RFC 3986; Authentik compares redirect URIs letter by letter.
@@ -179,10 +181,10 @@ RedirectPath = Annotated[
 Email = Annotated[str, text("bad-email", rf"[^@\s]+@{LABEL}(\.{LABEL})+", "a mail address, such as platform@ef-fr.dev")]
 CaCertificate = Annotated[str, AfterValidator(_ca_certificate)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-_IPV4 = r"\d{1,3}(\.\d{1,3}){3}"
+_IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 Address = Annotated[
     IPv4Address, PlainValidator(_address, json_schema_input_type=Annotated[str, Field(pattern=f"^{_IPV4}$")])
 ]
 Cidr = Annotated[
-    IPv4Network, PlainValidator(_cidr, json_schema_input_type=Annotated[str, Field(pattern=rf"^{_IPV4}/\d{{1,2}}$")])
+    IPv4Network, PlainValidator(_cidr, json_schema_input_type=Annotated[str, Field(pattern=f"^{_IPV4}/[0-9]{{1,2}}$")])
 ]

@@ -19,7 +19,7 @@ def _cron(value: str) -> str:
         refuse("bad-cron", "must be minute, hour, day of the month, month and day of the week, such as 30 1 * * *")
     for part, (name, first, last) in zip(parts, _FIELDS, strict=True):
         for item in part.split(","):
-            found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", item)
+            found = re.fullmatch(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?", item)
             numbers = [int(number) for number in found.group(1, 2) if number] if found else [-1]
             if numbers != sorted(numbers) or not all(first <= number <= last for number in numbers):
                 refuse("bad-cron", f"has {item} for the {name}, which must be * or numbers from {first} to {last}")

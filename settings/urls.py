@@ -12,14 +12,14 @@ from pydantic import AfterValidator
 from settings.fields import LABEL, Text, refuse, text
 
 _HOST = rf"{LABEL}(\.{LABEL})*"
-_PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _PATH = r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*"
 """Segments of RFC 3986."""
 _HTTPS = rf"https://{_HOST}(:{_PORT})?{_PATH}"
 
 
 def _https(value: str) -> str:
-    if not re.fullmatch(_HTTPS, value, re.ASCII):
+    if not re.fullmatch(_HTTPS, value):
         expected = "must be an https:// URL: a host in lower case, a path, and no user name, password, query or blank"
         refuse("bad-url", expected)
     return value

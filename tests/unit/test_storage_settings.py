@@ -21,6 +21,7 @@ def test_a_schedule_is_taken_as_it_is(cron: str) -> None:
         ("30-10 1 * * *", "30-10 for the minute"),
         ("0 1 0 * *", "0 for the day of the month"),
         ("@daily 1 * * *", "@daily for the minute"),
+        ("\N{ARABIC-INDIC DIGIT FOUR} 1 * * *", "for the minute"),
         ("*/0 1 * * *", "*/0 for the minute"),
     ],
 )

@@ -65,6 +65,10 @@ def test_each_case_is_a_rule_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "value"),
     [
+        ("bad-version", "kubernetes.version", "1.35.04"),
+        ("bad-version", "kubernetes.version", "1.35.\N{ARABIC-INDIC DIGIT FOUR}"),
+        ("bad-calendar", "backup.schedule", "02:0\N{ARABIC-INDIC DIGIT FOUR}"),
+        ("bad-cidr", "network.cidr", "10.75.10.0/\N{ARABIC-INDIC DIGIT TWO}4"),
         ("bad-user", "access.user", "Ops"),
         ("reserved-user", "access.user", "backup"),
         ("reserved-user", "access.user", "sudo"),
