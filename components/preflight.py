@@ -18,7 +18,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from components.dynamic import Provider
 from components.machines import places
 from components.proxmox import NODE_IS_AWAY, ApiError, api_errors, client
-from settings import Image, Network, Pool, Proxmox
+from settings import PROJECT, Image, Network, Pool, Proxmox
 
 LEAST_RELEASE = 9
 VMS = "/vms"
@@ -98,6 +98,7 @@ class Preflight(Resource, module="preflight", name="Preflight"):
     def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         proxmox, network = args.proxmox, args.network
         props = {
+            "site": name,
             "endpoint": proxmox.endpoint,
             "apiToken": args.api_token,
             "insecure": proxmox.insecure,
@@ -138,7 +139,7 @@ def check(props: dict[str, Any]) -> None:
             or [*_cluster(api, props["nodes"]), *_all_storages(api, props)]
         )
     except ApiError as error:
-        problems = [_explain(error)]
+        problems = [_explain(error, props["site"])]
     if problems:
         raise PreflightError(
             "\n  - ".join([f"Proxmox VE at {props['endpoint']} is not fit for this stack:", *problems])
@@ -150,9 +151,11 @@ def _network_path(bridge: str, vlan: int | None) -> str:
     return bridge if vlan is None else f"{bridge}/{vlan}"
 
 
-def _explain(error: ApiError) -> str:
+def _explain(error: ApiError, site: str) -> str:
     if error.status == 401:
-        return f"it does not accept the API token ({error}); set it with `pulumi config set --secret proxmoxApiToken`"
+        # Without -s it would be another stack's, the one that happens to be selected.
+        remedy = f"pulumi config set --secret {PROJECT}:proxmoxApiToken -s {site}"
+        return f"it does not accept the API token ({error}); set it with `{remedy}`"
     return str(error)
 
 

@@ -50,6 +50,7 @@ def test_each_pool_says_where_it_is(mocks: Mocks) -> pulumi.Output[None]:
 
     def check(_: str) -> None:
         inputs = mocks.inputs
+        assert inputs["site"] == "paris"
         assert (inputs["nodes"], inputs["network"]) == (["pve1", "pve2"], "vmbr0/75")
         assert inputs["pools"] == [
             {

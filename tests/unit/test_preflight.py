@@ -43,6 +43,7 @@ def props(proxmox: Any, proxmox_token: str) -> dict[str, Any]:
     for path, privileges in GRANTS.items():
         proxmox.grant(TOKEN_ID, path, *privileges)
     return {
+        "site": "paris",
         "endpoint": proxmox.url,
         "apiToken": proxmox_token,
         "insecure": False,
@@ -167,7 +168,7 @@ def test_missing_storage(props: dict[str, Any], proxmox: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"apiToken": "oss-nextgen@pve!pulumi=wrong"}, "does not accept the API token"),
+        ({"apiToken": "oss-nextgen@pve!pulumi=wrong"}, r"config set --secret oss-nextgen:proxmoxApiToken -s paris`"),
         ({"apiToken": "wrong"}, "must have the form user@realm!tokenid=uuid"),
         ({"endpoint": "https://127.84.255.1:1"}, "no answer: "),
     ],
