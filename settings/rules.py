@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from settings import authentik_rules, backup, dns_rules, kubernetes_rules, pool_rules, service_rules, teams
+from settings import authentik_rules, backup, dns_rules, kubernetes_rules, pool_rules, port_rules, service_rules, teams
 from settings.image_rules import image_keys, image_source, kept_images
 from settings.problems import Problem, repeated
 
@@ -82,7 +82,7 @@ def ranges_differ(network: Network) -> Iterator[Problem]:
 
 
 def api_server_is_free(network: Network, kubernetes: Kubernetes | None) -> Iterator[Problem]:
-    """Nothing else is given the API's address."""
+    """Neither the DHCP server nor MetalLB gives the API's address away."""
     if kubernetes:
         yield from _outside_ranges("kubernetes.apiServer", kubernetes.api_server, network, "api-in-{}")
 
@@ -95,11 +95,27 @@ def runner_is_free(network: Network, image: Image) -> Iterator[Problem]:
 
 def proxmox_is_free(network: Network, proxmox: Proxmox) -> Iterator[Problem]:
     """Nothing else is given the address of Proxmox VE."""
+    if address := _proxmox_address(proxmox):
+        yield from _outside_ranges("proxmox.endpoint", address, network, "proxmox-in-{}")
+
+
+def api_server_is_its_own(kubernetes: Kubernetes | None, proxmox: Proxmox, image: Image) -> Iterator[Problem]:
+    """kube-vip would announce the address of a server that is there."""
+    others = (
+        ("proxmox.endpoint", _proxmox_address(proxmox), "api-is-proxmox"),
+        ("image.httpAddress", image.http_address, "api-is-runner"),
+    )
+    for path, address, rule in others:
+        if kubernetes and kubernetes.api_server == address:
+            expected = f"must not be the address in {path}: kube-vip announces its own"
+            yield Problem.at("kubernetes.apiServer", kubernetes.api_server, rule, expected)
+
+
+def _proxmox_address(proxmox: Proxmox) -> IPv4Address | None:
     try:
-        address = IPv4Address(urlsplit(proxmox.endpoint).hostname or "")
+        return IPv4Address(urlsplit(proxmox.endpoint).hostname or "")
     except AddressValueError:  # A host name: what it resolves to is not the file's business.
-        return
-    yield from _outside_ranges("proxmox.endpoint", address, network, "proxmox-in-{}")
+        return None
 
 
 def _outside_ranges(path: str, address: IPv4Address, network: Network, rule: str) -> Iterator[Problem]:
@@ -185,6 +201,7 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     *kubernetes_rules.RULES,
     api_server_in_network,
     api_server_is_free,
+    api_server_is_its_own,
     cidrs_differ,
     services_have_cluster,
     service_addresses,
@@ -194,5 +211,6 @@ RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
     *authentik_rules.RULES,
     *teams.RULES,
     *backup.RULES,
+    *port_rules.RULES,
 )
 """In the order in which a person reads the file."""

@@ -51,6 +51,16 @@ CASES = [
         ),
     ),
     Case(
+        "backup-dns-port-taken",
+        put("backupServer.dnsPort", 8081),
+        ("backupServer.dnsPort is 8081", "this one is the name server's own API's"),
+    ),
+    Case(
+        "ssh-port-taken",
+        put("access.sshPort", 53),
+        ("access.sshPort is 53", "this one is the name server's (backupServer.dnsPort)"),
+    ),
+    Case(
         "unknown-key",
         put("backupServer.sites.lille.zone", "lille.ef-fr.dev"),
         ("backupServer.sites.lille.zone is not a setting", "did you mean zones?"),

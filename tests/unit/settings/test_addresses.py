@@ -60,6 +60,17 @@ CASES = [
         ("proxmox.endpoint", "outside network.loadBalancers"),
     ),
     Case(
+        "api-is-proxmox",
+        put("proxmox.endpoint", "https://10.75.10.10:8006"),
+        ('kubernetes.apiServer is "10.75.10.10"', "must not be the address in proxmox.endpoint"),
+    ),
+    Case(
+        "api-is-runner",
+        put("image.httpAddress", "10.75.10.10"),
+        ('kubernetes.apiServer is "10.75.10.10"', "must not be the address in image.httpAddress"),
+    ),
+    Case("ssh-port-taken", put("access.sshPort", 10250), ("access.sshPort is 10250", "this one is the kubelet's")),
+    Case(
         "dhcp-too-small",
         put("network.dhcp.last", "10.75.10.105"),
         ('is "10.75.10.100-10.75.10.105"', "has 6 addresses", "6 VMs and the image's build need 7"),
@@ -130,3 +141,8 @@ def test_networks_that_are_taken(key: str, value: str) -> None:
     put(f"kubernetes.{key}", value)(raw)
 
     assert Settings.parse("Pulumi.paris.yaml", "paris", raw).site == "paris"
+
+
+@pytest.mark.parametrize("port", [111, 2379, 2380, 6443, 30022])
+def test_more_ports_that_ssh_cannot_have(port: int) -> None:
+    assert_refused(Case("ssh-port-taken", put("access.sshPort", port), (f"access.sshPort is {port}",)), VALID)
