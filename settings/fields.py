@@ -107,6 +107,8 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 """Pattern of one label of a DNS name."""
 
+_LENGTH = "(?=.{1,253}$)"
+"""Of a DNS name (RFC 1035), without the trailing dot."""
 # Not \d, which is every script's in Python and ASCII's in the JSON Schema.
 _NUMBER = "(0|[1-9][0-9]*)"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
@@ -116,10 +118,17 @@ Name = Annotated[
     # Site, pool and number make a machine's host name, which must stay below 64 characters.
     text("bad-name", "[a-z][a-z0-9-]{0,22}[a-z0-9]", "2 to 24 of a-z, 0-9 and -, starting with a letter"),
 ]
-HostName = Annotated[str, text("bad-host-name", rf"{LABEL}(\.{LABEL})*", "a lower-case host name")]
+HostName = Annotated[
+    str, text("bad-host-name", rf"{_LENGTH}{LABEL}(\.{LABEL})*", "a lower-case host name of at most 253 characters")
+]
 Domain = Annotated[
     str,
-    text("bad-domain", rf"{LABEL}(\.{LABEL})+", "a lower-case DNS name of two labels or more, such as ef-fr.dev"),
+    # A certificate's challenge is answered below it.
+    text(
+        "bad-domain",
+        rf"(?=.{{1,237}}$){LABEL}(\.{LABEL})+",
+        "a lower-case DNS name of two labels or more, such as ef-fr.dev, that leaves room for _acme-challenge",
+    ),
 ]
 User = Annotated[
     str,

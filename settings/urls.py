@@ -16,6 +16,8 @@ _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][
 _PATH = r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*"
 """Segments of RFC 3986."""
 _HTTPS = rf"https://{_HOST}(:{_PORT})?{_PATH}"
+_ISO = r"https://[^?#]+/[A-Za-z0-9_-][A-Za-z0-9._-]*\.iso"
+"""Its last part names the file in the storage. Of other characters Proxmox VE would make _."""
 
 
 def _https(value: str) -> str:
@@ -36,7 +38,10 @@ def _endpoint(value: str) -> str:
 
 
 def _iso(value: str) -> str:
-    return value if _https(value).endswith(".iso") else refuse("bad-iso-url", "must be an https:// URL of an .iso file")
+    if not re.fullmatch(_ISO, _https(value)):
+        expected = "must be an https:// URL of an .iso file, whose name Proxmox VE keeps: letters, digits, -, _ and ."
+        refuse("bad-iso-url", expected)
+    return value
 
 
 def _disk_image(value: str) -> str:
@@ -46,28 +51,28 @@ def _disk_image(value: str) -> str:
 
 
 def _repository(value: str) -> str:
-    # A Git server takes a token as the user name of an https URL as well; in ssh://git@host it is no secret.
-    if re.match(r"https?://[^/]*@|\w+://[^/]*:[^/]*@", value):
-        refuse("secret-in-url", "must not hold a user name or password; git's credential helper can")
+    if not value.strip() or not value.isprintable():
+        refuse("bad-repository", "must be what Git can fetch from: a URL, host:path or a path")
+    # A Git server takes a token as the user name of an https URL as well; in ssh://git@host it is no secret. Some take
+    # one as a query, which Git sends, and shows when it fails.
+    if re.match(r"https?://[^/]*@|[a-z+]+://[^/]*:[^/]*@|[a-z+]+://.*[?#]", value, re.IGNORECASE):
+        refuse("secret-in-url", "must not hold a user name, password or query; git's credential helper can")
     return value
 
 
 def _resolver(value: str) -> str:
     address, _, port = value.partition(":")
     try:
-        known = IPv4Address(address) and 0 < int(port) < 65536
+        known = IPv4Address(address) and re.fullmatch(_PORT, port)
     except ValueError:
-        known = False
+        known = None
     return value if known else refuse("bad-resolver", "must be address:port, such as 1.1.1.1:53")
 
 
 HttpsUrl = Annotated[str, Text(_https, _HTTPS)]
 Endpoint = Annotated[str, Text(_endpoint, rf"https://{_HOST}:{_PORT}")]
-IsoUrl = Annotated[str, Text(_iso, r"https://[^?]+\.iso")]
-DiskImageUrl = Annotated[str, Text(_disk_image, r"https://[^?]+\.(qcow2|raw|vmdk)")]
+IsoUrl = Annotated[str, Text(_iso, _ISO)]
+DiskImageUrl = Annotated[str, Text(_disk_image, r"https://[^?#]+\.(qcow2|raw|vmdk)")]
 Repository = Annotated[str, AfterValidator(_repository)]
-Registry = Annotated[
-    str,
-    text("bad-registry", rf"{LABEL}(\.{LABEL})*(:[1-9]\d{{0,4}})?", "host or host:port, without https:// and path"),
-]
+Registry = Annotated[str, text("bad-registry", rf"{_HOST}(:{_PORT})?", "host or host:port, without https:// and path")]
 Resolver = Annotated[str, AfterValidator(_resolver)]

@@ -8,7 +8,19 @@ from pydantic import ValidationError
 from settings import Schedule
 
 
-@pytest.mark.parametrize("cron", ["0 1 * * *", "*/15 * * * *", "0 0-6/2 1,15 * 1-5", "59 23 31 12 6"])
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 1 * * *",
+        "*/15 * * * *",
+        "0 0-6/2 1,15 * 1-5",
+        "59 23 31 12 6",
+        "0 0 31 2 1",
+        "0 0 29 2 *",
+        "0 0 31 */2 *",
+        "0 0 31 2,3 *",
+    ],
+)
 def test_a_schedule_is_taken_as_it_is(cron: str) -> None:
     assert Schedule(cron=cron, retain=7).cron == cron
 
@@ -22,6 +34,9 @@ def test_a_schedule_is_taken_as_it_is(cron: str) -> None:
         ("0 1 0 * *", "0 for the day of the month"),
         ("@daily 1 * * *", "@daily for the minute"),
         ("\N{ARABIC-INDIC DIGIT FOUR} 1 * * *", "for the minute"),
+        ("0 0 31 2 *", "never comes: the months 2 have no day 31"),
+        ("0 0 30-31 2 *", "never comes"),
+        ("0 0 31 4,6,9-11/2 */2", "never comes"),
         ("*/0 1 * * *", "*/0 for the minute"),
     ],
 )
