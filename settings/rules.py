@@ -44,8 +44,14 @@ def site_is_stack(stack: str, site: str) -> Iterator[Problem]:
 
 
 def domains_differ(domains: Sequence[str]) -> Iterator[Problem]:
-    """Each zone is declared once."""
+    """Each zone is declared once, and so is the Secret of its certificate, named after it with - for each dot."""
     yield from repeated("domains[{}]", domains, "duplicate-domain")
+    for (first, taken), (index, domain) in combinations(enumerate(domains), 2):
+        if domain != taken and domain.replace(".", "-") == taken.replace(".", "-"):
+            expected = (
+                f"must differ from domains[{first}], {taken}, in more than - and dots: Secrets are named after both"
+            )
+            yield Problem.at(f"domains[{index}]", domain, "same-secret", expected)
 
 
 def nodes_differ(proxmox: Proxmox) -> Iterator[Problem]:

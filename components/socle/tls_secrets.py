@@ -67,5 +67,5 @@ class TlsSecrets(pulumi.ComponentResource):
 
 
 def secret_name(zone: str) -> str:
-    """`ef-fr-dev-tls` for the zone `ef-fr.dev`."""
+    """`ef-fr-dev-tls` for the zone `ef-fr.dev`. The settings refuse zones that would share one (`same-secret`)."""
     return f"{zone.replace('.', '-')}-tls"

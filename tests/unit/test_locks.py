@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ("__main__.py", "outputs.py", "recovery.py", "sites.py", "components", "reader", "settings", "verify")
+PROGRAM = ("__main__.py", "outputs.py", "sites.py", "components", "reader", "recovery", "settings", "verify")
 PIPELINE = (*PROGRAM, "ci", "policy")
 LOCKS = [("requirements.txt", PROGRAM), ("requirements-ci.txt", PIPELINE)]
 

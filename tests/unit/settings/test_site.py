@@ -23,6 +23,11 @@ CASES = [
     # The site as a whole
     Case("stack-name", put("site", "lille"), ('site is "lille"', "the stack's name, paris")),
     Case("duplicate-domain", put("domains.1", "ef-fr.dev"), ('domains[1] is "ef-fr.dev"', "already domains[0]")),
+    Case(
+        "same-secret",
+        put("domains", ["a-b.fr", "a.b.fr"]),
+        ('domains[1] is "a.b.fr"', "must differ from domains[0], a-b.fr"),
+    ),
     Case("duplicate-node", put("proxmox.nodes.1", "pve1"), ('proxmox.nodes[1] is "pve1"', "proxmox.nodes[0]")),
     Case("duplicate-pool", put("pools.1.name", "masters"), ('pools[1].name is "masters"', "already pools[0].name")),
     Case(
