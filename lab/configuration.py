@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from lab.files import write_private
-from lab.layout import REPOSITORY, SERVICE_PORTS, SITES, SSH_PORT, Site
+from lab.layout import REPOSITORY, SERVICE_PORTS, SITES, SSH_PORT, Lab, Site
 from settings.engine_yaml import load
 
 NAMESPACE = "oss-nextgen"

@@ -176,6 +176,16 @@ CASES = [
         put("services", {**SERVICES, "dnsDelegations": {"paris": "10.31.10.200"}}),
         ('services.dnsDelegations.paris is "10.31.10.200"', "does not delegate to itself"),
     ),
+    Case(
+        "private-public-address",
+        put("services", {**SERVICES, "dnsPublicAddress": "172.31.0.1"}),
+        ('services.dnsPublicAddress is "172.31.0.1"', "an address that the internet reaches"),
+    ),
+    Case(
+        "glue-without-delegation",
+        put("services", {**SERVICES, "dnsGlue": {"lille": "192.0.2.59"}}),
+        ('services.dnsGlue.lille is "192.0.2.59"', "services.dnsDelegations must name lille"),
+    ),
     # Secrets
     Case(
         "missing-secret", drop("proxmoxApiToken"), (f"pulumi config set --secret {PROJECT}:proxmoxApiToken -s paris",)
