@@ -162,7 +162,7 @@ def _shown(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = re.sub(r"://[^\s@]*@", "://...@", text)
+    text = re.sub(r"://.*@", "://...@", text)
     text = re.sub(r"(://[^\s?\"]*\?)[^\s\"]+", r"\1...", text)
     text = re.sub(r"(![^\s@!=]+=)[^\s\"]+", r"\1...", text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

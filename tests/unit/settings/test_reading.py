@@ -113,6 +113,7 @@ def test_a_key_is_spelt_one_way_only() -> None:
     ("path", "value"),
     [
         ("proxmox.endpoint", "https://admin:s3cret@pve:8006"),
+        ("proxmox.endpoint", "https://admin:s3 s3cret@pve:8006"),
         ("image.iso.url", "https://admin:s3cret@host/debian.iso"),
         ("kubernetes.kubespray.repository", "ssh://git:s3cret@host/kubespray"),
         ("kubernetes.version", "ossng@pve!pulumi=s3cret"),
