@@ -17,7 +17,7 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 
-# On an MBR, a clone uses 2 TiB of a larger disk, and says so nowhere but in its boot log.
+# On an MBR, growpart 0.33 leaves the root file system as it is where the disk has more than 2 TiB; only the boot log tells.
 label=$(lsblk --noheadings --nodeps --output PTTYPE /dev/sda)
 if [ "$label" != gpt ]; then
     echo "the disk's partition table is of type '$label', not gpt: see partman-partitioning/default_label in preseed.cfg.j2." >&2
