@@ -69,6 +69,14 @@ def test_agent_reports_the_vms_own_mac_and_addresses(service: Service, clone_add
     assert service.vm(1000).agent("get-osinfo").get()["result"]["pretty-name"] == "Debian GNU/Linux 12 (bookworm)"
 
 
+def test_lsblk_tells_the_type_of_the_partition_table_and_nothing_else(service: Service, clone_address: str) -> None:
+    """The installer that wrote the template's disk was not told to make a GPT."""
+    assert output(clone_address, "lsblk --noheadings --nodeps --output PTTYPE /dev/sda") == "dos"
+    with pytest.raises(asyncssh.ProcessError) as failure:
+        output(clone_address, "lsblk")
+    assert "the lab models --noheadings --nodeps --output PTTYPE /dev/sda" in str(failure.value.stderr)
+
+
 def test_agent_that_the_vm_does_not_enable_is_not_there(service: Service, golden: int) -> None:
     clone(service, 1020, agent=0)
     with pytest.raises(ResourceException, match="No QEMU guest agent configured"):
