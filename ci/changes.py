@@ -118,12 +118,7 @@ class ChangeSet:
 
     @classmethod
     def of(cls, site: str, preview: Mapping[str, Any], *, failed: bool = False) -> Self:
-        """Read what the engine printed.
-
-        Args:
-            site: Whose preview it is.
-            preview: What the engine printed.
-            failed: Whether it ended with an error, which it may not have said.
+        """Read what the engine printed. `failed`: it ended with an error, which it may not have said.
 
         Raises:
             PreviewError: it holds an operation that is not known.

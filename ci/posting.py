@@ -45,7 +45,7 @@ class PostingError(Exception):
 
 @dataclass(frozen=True)
 class GitLab:
-    """A project on GitLab."""
+    """A project on GitLab. What asks it raises `PostingError` where it refuses."""
 
     project: Project
     pauses: tuple[float, ...] = PAUSES
@@ -68,11 +68,7 @@ class GitLab:
         return cls(gitlab.Gitlab(url, private_token=token, timeout=TIMEOUT).projects.get(number, lazy=True))
 
     def post_note(self, merge_request: int, text: str) -> str:
-        """Write the note of a merge request: edit the one that is there, or make it. Returns which.
-
-        Raises:
-            PostingError: GitLab refused.
-        """
+        """Write the note of a merge request: edit the one that is there, or make it. Returns which."""
 
         def step() -> str:
             notes = self.project.mergerequests.get(merge_request, lazy=True).notes
@@ -93,9 +89,6 @@ class GitLab:
         Args:
             site: Whose.
             text: The description; empty where there is no drift.
-
-        Raises:
-            PostingError: GitLab refused.
         """
         title = f"Drift: {site}"
 
@@ -118,11 +111,7 @@ class GitLab:
         return self._taken(step, f"the issue {title!r}")
 
     def labels(self, environment: Mapping[str, str]) -> set[str]:
-        """Labels of a job's merge request, as they are now; on the main branch, of those that brought its commit.
-
-        Raises:
-            PostingError: GitLab refused.
-        """
+        """Labels of a job's merge request, as they are now; on the main branch, of those that brought its commit."""
 
         def step() -> set[str]:
             number = environment.get("CI_MERGE_REQUEST_IID")

@@ -1,6 +1,7 @@
 """The Proxmox VE calls that the program makes itself, beside those of the proxmoxve provider.
 
-No Pulumi in here: dynamic providers and the recovery command use it.
+No Pulumi in here: dynamic providers and the recovery command use it. All that calls the API raises `ApiError` where it
+refuses or cannot be reached; what waits for it, also where that takes longer than `TASK_TIMEOUT`.
 API: https://pve.proxmox.com/pve-docs/api-viewer/
 """
 
@@ -102,9 +103,6 @@ def find_vm(api: ProxmoxAPI, vm_id: int) -> Vm | None:
 
     The cluster's list only says on which node it is: names, states and templates reach that list some ten seconds
     late (pvestatd gathers them), so the node itself is asked for these.
-
-    Raises:
-        ApiError: the API refused or could not be reached.
     """
     with api_errors():
         guests: list[dict[str, Any]] = api.cluster.resources.get(type="vm")
@@ -118,9 +116,6 @@ def find_named(api: ProxmoxAPI, name: str) -> list[Vm]:
     """The virtual machines and templates of a name, in the whole cluster, by VMID.
 
     Those on a node that does not answer are left out.
-
-    Raises:
-        ApiError: the API refused or could not be reached.
     """
     with api_errors():
         guests: list[dict[str, Any]] = api.cluster.resources.get(type="vm")
@@ -144,9 +139,6 @@ def unlocked(api: ProxmoxAPI, vm_id: int) -> Vm | None:
     """The VM once nothing works on it any more; None if it is not there.
 
     A clone that still runs goes on after the program that asked for it was killed.
-
-    Raises:
-        ApiError: the API refused, or it took too long.
     """
     vm = find_vm(api, vm_id)
 
@@ -164,10 +156,7 @@ def remove_vm(api: ProxmoxAPI, vm_id: int) -> None:
     """Turn a VM off and destroy it with its disks. One that is not there is no error.
 
     A clone that still runs is waited for. A refusal is heard twice: a build that was interrupted may remove the
-    same VM at the same time.
-
-    Raises:
-        ApiError: the API refused (a protected VM, for one), or it took too long.
+    same VM at the same time. A protected VM stays: the API refuses.
     """
     try:
         _remove(api, vm_id)
@@ -197,9 +186,6 @@ def has_file(api: ProxmoxAPI, node: str, volume: str) -> bool:
         api: The cluster.
         node: Node whose view of the storage counts.
         volume: Volume id, such as `local:iso/debian.iso`.
-
-    Raises:
-        ApiError: the API refused or could not be reached.
     """
     with api_errors():
         content = api.nodes(node).storage(volume.partition(":")[0]).content.get()
@@ -207,11 +193,7 @@ def has_file(api: ProxmoxAPI, node: str, volume: str) -> bool:
 
 
 def wait_for_task(api: ProxmoxAPI, upid: str) -> None:
-    """Wait for the end of a task.
-
-    Raises:
-        ApiError: it failed, or did not end within `TASK_TIMEOUT`.
-    """
+    """Wait for the end of a task. One that failed raises `ApiError`, too."""
     _, node, *_ = upid.split(":")
 
     def ended() -> dict[str, Any] | None:

@@ -45,12 +45,6 @@ def refuse_owned(api: PowerDns, zone: str, keys: Collection[str]) -> frozenset[s
 def claim(api: PowerDns, zone: str, owner: str, keys: Collection[str]) -> frozenset[str]:
     """Add record sets to an owner's list.
 
-    Args:
-        api: The server.
-        zone: The zone's name.
-        owner: Who claims them.
-        keys: Keys of the record sets.
-
     Returns:
         Those that were on the list before.
 
