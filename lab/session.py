@@ -75,7 +75,9 @@ def _start(site: Site, env: Mapping[str, str], tools: list[Path], *, fresh_plugi
         # An official plugin dies with its engine; the lab's outlive it, half-way through a call.
         for service in plugins:
             service.stop()
-    shared = [catalog.mirror(lab, env), network.resolver(lab, env), network.pebble(lab, env)]
+    mirror = catalog.mirror(lab, env)
+    catalog.claim_block(lab, mirror)
+    shared = [mirror, network.resolver(lab, env), network.pebble(lab, env)]
     services = [*plugins, *shared, catalog.proxmox(site, env), *external.servers(site, env)]
     services.append(catalog.controllers(site, env))
     for service in services:

@@ -19,7 +19,7 @@ from lab.files import write_private
 from lab.layout import PROXMOX_PORT, SERVICE_PORTS, SSH_PORT, WEBHOOK_PORT, Lab, Site
 from lab.plugins import PLUGINS
 from lab.services import external, network
-from lab.services.supervisor import Service
+from lab.services.supervisor import Service, ServiceError
 
 MIRROR_PORT = 8443
 MEDIUM = "debian-12-lab.iso"
@@ -83,6 +83,20 @@ def mirror(lab: Lab, env: Mapping[str, str]) -> Service:
         ready=lambda: network.listens(MIRROR_PORT, str(lab.mirror)),
         env=env,
     )
+
+
+def claim_block(lab: Lab, mirror: Service) -> None:
+    """Refuse to bring services up among those of another lab, which has the same addresses.
+
+    Raises:
+        ServiceError: something answers in the place of `mirror`, which does not run.
+    """
+    if mirror.process() is None and mirror.ready():
+        raise ServiceError(
+            f"{lab.mirror}:{MIRROR_PORT} is taken by a process that this lab did not start: another clone's lab has the"
+            f" addresses 127.{lab.block}.0.0/16, too. End that one (make down, there), or give this one others:"
+            " OSS_NEXTGEN_LAB_BLOCK=<1 to 254> before each command."
+        )
 
 
 def installer_medium(lab: Lab) -> dict[str, str]:

@@ -11,6 +11,7 @@ from lab.layout import Lab
 from lab.proxmox.config import read
 from lab.proxmox.storages import storages
 from lab.services import catalog
+from lab.services.supervisor import ServiceError
 
 STACK = {
     "proxmox": {"nodes": ["pve1", "pve2"], "diskStorage": "ceph-vm"},
@@ -42,3 +43,16 @@ def test_what_the_nodes_share() -> None:
         "ceph-vm": True,
     }
     assert storages("tank", ["tank"])["tank"]["content"].split(",") == ["iso", "vztmpl", "backup", "import"]
+
+
+def test_a_block_is_of_one_lab(tmp_path: Path) -> None:
+    first, second = (Lab(home=tmp_path / name, block=95) for name in ("first", "second"))
+    mirror = catalog.mirror(first, {})
+    catalog.claim_block(first, mirror)
+    mirror.start()
+    try:
+        catalog.claim_block(first, mirror)
+        with pytest.raises(ServiceError, match=r"127\.95\.0\.1:8443 is taken .* OSS_NEXTGEN_LAB_BLOCK="):
+            catalog.claim_block(second, catalog.mirror(second, {}))
+    finally:
+        mirror.stop()
