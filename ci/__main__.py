@@ -64,7 +64,7 @@ def check_brake(arguments: argparse.Namespace) -> int:
     if not refused:
         print("the brake: nothing is refused")
         return 0
-    if arguments.labels and brake.LABEL in GitLab.of_job(os.environ).labels(os.environ):
+    if arguments.labels and brake.LABEL in GitLab.of_job(os.environ, "CI_COMMIT_SHA").labels(os.environ):
         print(f"the brake: accepted by the label {brake.LABEL}:", *refused, sep="\n")
         return 0
     print("the brake refuses this change:", *refused, sep="\n", file=sys.stderr)

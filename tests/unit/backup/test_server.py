@@ -176,3 +176,15 @@ def test_another_key_of_the_api_takes_the_place_of_the_one_before(
     monkeypatch.setenv("ANSIBLE_LOG_PATH", str(tmp_path / "log"))
     PROVIDER.update("", configured, {**configured, "apiKey": "another", "uuid": "of another machine"})
     assert changed(tmp_path / "log") == []
+
+
+def test_what_was_written_is_in_force_after_a_failure(
+    site: Machines, primary: Server, configured: dict[str, Any]
+) -> None:
+    props = inputs(site, primary, "ef-fr.dev") | {"apiKey": "the-third"}
+    right = props["sites"]["paris"]["networks"]
+    props["sites"]["paris"]["networks"] = ["everybody"]
+    with pytest.raises(BackupServerError, match="everybody"):
+        PROVIDER.create(props)
+    props["sites"]["paris"]["networks"] = right
+    PROVIDER.create(props)

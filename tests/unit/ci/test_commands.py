@@ -68,6 +68,15 @@ def test_a_note_is_posted_on_a_merge_request_only(
     assert gitlab.notes == []
 
 
+def test_labels_are_those_of_a_commit(
+    folder: Path, gitlab: GitLabServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI_COMMIT_SHA", raising=False)
+    Record("paris", refused=("too much",)).write(folder)
+    assert main(["brake", "--labels"]) == FAILED
+    assert capsys.readouterr().err.startswith("ci: not set: CI_COMMIT_SHA")
+
+
 def test_there_is_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", str(folder))
     assert main(["drift", "paris"]) == FAILED
