@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, ClassVar, Final
 
 import asyncssh
@@ -108,8 +108,10 @@ async def _run(command: str, inputs: Props, environment: Mapping[str, str], call
                 texts[stream] += text
                 texts["combined"] += text
 
-        process.stdin.write(inputs.get("stdin") or "")
-        process.stdin.write_eof()
+        # A command may end before it is told anything.
+        with suppress(BrokenPipeError):
+            process.stdin.write(inputs.get("stdin") or "")
+            process.stdin.write_eof()
         await asyncio.gather(follow("stdout", process.stdout), follow("stderr", process.stderr))
         ended = await process.wait()
         logger.close()

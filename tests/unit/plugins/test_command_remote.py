@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import asyncssh
 import pytest
@@ -19,7 +20,7 @@ PASSWORD = "correct horse"
 
 @dataclass
 class Server:
-    """Answers commands by name; `hang` waits for the client to leave."""
+    """Answers commands by name; `hang` waits for the client to leave, `at once` reads nothing."""
 
     port: int = 0
     user_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
@@ -36,7 +37,7 @@ class Server:
             finally:
                 self.left.set()
             return
-        text = await process.stdin.read()
+        text = "" if process.command == "at once" else await process.stdin.read()
         process.stdout.write(f"{process.command} {dict(process.env)} {text}\n")
         process.stderr.write("to stderr\n")
         process.exit(4 if process.command == "fail" else 0)
@@ -115,6 +116,21 @@ def test_through_a_proxy(server: Server, call: Call) -> None:
 def test_failure(server: Server, call: Call) -> None:
     with pytest.raises(ResourceError, match=r"Process exited with status 4: running 'fail':\nfail .*\nto stderr"):
         RemoteCommand().create({"connection": server.connection(), "create": "fail"}, call)
+
+
+def test_a_command_that_ends_before_it_is_told_anything(
+    server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_process = asyncssh.SSHClientConnection.create_process
+
+    async def ended(*arguments: Any, **more: Any) -> asyncssh.SSHClientProcess[str]:
+        process = await create_process(*arguments, **more)
+        await process.channel.wait_closed()
+        return process
+
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "create_process", ended)
+    inputs = {"connection": server.connection(), "create": "at once", "stdin": "too late"}
+    assert RemoteCommand().create(inputs, call)[1]["stdout"].startswith("at once")
 
 
 def test_host_key(server: Server, call: Call) -> None:
