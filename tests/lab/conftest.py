@@ -127,6 +127,13 @@ class LabUnderTest:
             ["bash", "-c", f"{exports}\n{script}"], cwd=self.repository, capture_output=True, text=True, check=False
         )
 
+    def kubectl(self, site: str, *arguments: str) -> str:
+        """Run it as the administrator, beside the lab's commands, which refuse a site that another one works on."""
+        command = [str(self.lab.home / "bin" / "kubectl"), "--kubeconfig", str(self.site(site).kubeconfig), *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
     def outputs(self, site: str, flags: str = "") -> dict[str, Any]:
         """The stack's outputs."""
         result = self.shell(site, f"pulumi stack output --json {flags}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,8 +50,8 @@ def test_a_killed_first_run_is_run_again(site: LabUnderTest) -> None:
     assert "recovery" in printed
     assert versions(site) == dict.fromkeys([*masters(), *workers(3)], f"v{FORMER_KUBERNETES}")
     assert nothing_to_do(site)
-    kubectl(site, "create", "deployment", "web", "--image=example.org/web:1", f"--replicas={REPLICAS}")
-    kubectl(site, "create", "secret", "generic", "kept", "--from-literal=word=kept")
+    site.kubectl(SITE, "create", "deployment", "web", "--image=example.org/web:1", f"--replicas={REPLICAS}")
+    site.kubectl(SITE, "create", "secret", "generic", "kept", "--from-literal=word=kept")
     wait_for(lambda: len(pods(site)) == REPLICAS)
 
 
@@ -171,8 +170,8 @@ def test_a_killed_upgrade_is_run_again_and_ends_with_every_node_upgraded(site: L
     assert versions(site) == dict.fromkeys([*masters(), *workers(3)], "v1.35.4")
     assert unschedulable(site) == set()
     assert calls.machines() == set()
-    assert json.loads(kubectl(site, "version", "--output=json"))["serverVersion"]["gitVersion"] == "v1.35.4"
-    assert kubectl(site, "get", "secret", "kept", "--output=jsonpath={.data.word}") == "a2VwdA=="
+    assert json.loads(site.kubectl(SITE, "version", "--output=json"))["serverVersion"]["gitVersion"] == "v1.35.4"
+    assert site.kubectl(SITE, "get", "secret", "kept", "--output=jsonpath={.data.word}") == "a2VwdA=="
     wait_for(lambda: len(pods(site)) == REPLICAS)
     assert nothing_to_do(site)
 
@@ -232,16 +231,8 @@ def nothing_to_do(site: LabUnderTest) -> bool:
     return True
 
 
-def kubectl(site: LabUnderTest, *arguments: str) -> str:
-    """Run it beside the lab's commands, which refuse to work on a site that another one works on."""
-    command = [str(site.lab.home / "bin" / "kubectl"), "--kubeconfig", str(site.site(SITE).kubeconfig), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def nodes(site: LabUnderTest) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(kubectl(site, "get", "nodes", "--output=json"))["items"]
+    found: list[dict[str, Any]] = json.loads(site.kubectl(SITE, "get", "nodes", "--output=json"))["items"]
     return found
 
 
@@ -268,7 +259,7 @@ def unschedulable(site: LabUnderTest) -> set[str]:
 
 def pods(site: LabUnderTest) -> list[dict[str, Any]]:
     """The deployment's pods that run."""
-    found = json.loads(kubectl(site, "get", "pods", "--selector=app=web", "--output=json"))["items"]
+    found = json.loads(site.kubectl(SITE, "get", "pods", "--selector=app=web", "--output=json"))["items"]
     return [pod for pod in found if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
 
 

@@ -81,7 +81,7 @@ def test_releases_that_were_being_installed_are_installed_again(small: LabUnderT
     kill(small, up)
     schedule(small, on=True)
 
-    kubectl(small, "create", "quota", "none", "--hard=pods=0", "--namespace=authentik")
+    small.kubectl(SITE, "create", "quota", "none", "--hard=pods=0", "--namespace=authentik")
     up = small.start("up", SITE)
     wait_for(lambda: database(small), 180)
     printed = kill(small, up)
@@ -91,7 +91,7 @@ def test_releases_that_were_being_installed_are_installed_again(small: LabUnderT
 
 def test_objects_that_were_being_made_are_adopted(small: LabUnderTest) -> None:
     made = database(small)
-    kubectl(small, "delete", "quota", "none", "--namespace=authentik")
+    small.kubectl(SITE, "delete", "quota", "none", "--namespace=authentik")
 
     printed = small.run("up", SITE)
 
@@ -153,30 +153,22 @@ def helm(site: LabUnderTest) -> list[psutil.Process]:
     return found
 
 
-def kubectl(site: LabUnderTest, *arguments: str) -> str:
-    """Run it beside the lab's commands, which refuse to work on a site that another one works on."""
-    command = [str(site.lab.home / "bin" / "kubectl"), "--kubeconfig", str(site.site(SITE).kubeconfig), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def schedule(site: LabUnderTest, *, on: bool) -> None:
     """Let new pods find a node, or keep them waiting, and with them whoever waits until they are ready."""
-    kubectl(site, "uncordon" if on else "cordon", f"{SITE}-masters-1", f"{SITE}-workers-1")
+    site.kubectl(SITE, "uncordon" if on else "cordon", f"{SITE}-masters-1", f"{SITE}-workers-1")
 
 
 def database(site: LabUnderTest) -> str:
     """UID of the StatefulSet, empty as long as there is none."""
     query = ["--ignore-not-found", "--output=jsonpath={.metadata.uid}"]
-    return kubectl(site, "get", "statefulset/authentik-postgresql", "--namespace=authentik", *query)
+    return site.kubectl(SITE, "get", "statefulset/authentik-postgresql", "--namespace=authentik", *query)
 
 
 def records(site: LabUnderTest, namespace: str) -> list[str]:
     """Version and status of each of Helm's records of the releases in a namespace."""
     columns = "custom-columns=VERSION:.metadata.labels.version,STATUS:.metadata.labels.status"
     query = ["--selector=owner=helm", "--no-headers", f"--output={columns}"]
-    lines = kubectl(site, "get", "secrets", f"--namespace={namespace}", *query).splitlines()
+    lines = site.kubectl(SITE, "get", "secrets", f"--namespace={namespace}", *query).splitlines()
     return sorted(" ".join(line.split()) for line in lines)
 
 
