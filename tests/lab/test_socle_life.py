@@ -35,13 +35,17 @@ FLAG = "kubectl get settings.longhorn.io deleting-confirmation-flag -n longhorn-
 
 @pytest.fixture(scope="module")
 def small(clone: LabUnderTest) -> LabUnderTest:
-    """One control-plane node and one worker, with all services. Nothing is up."""
+    """One control-plane node and one worker, which are up. All services are configured, none is there yet."""
+    socle: Values = {}
 
-    def smaller(values: Values) -> None:
+    def without_services(values: Values) -> None:
         for pool in values["pools"]:
             pool["count"] = 1
+        socle.update({key: values.pop(key) for key in ("services", "externalServices", "teams")})
 
-    clone.configure(SITE, smaller)
+    clone.configure(SITE, without_services)
+    clone.run("up", SITE)
+    clone.configure(SITE, lambda values: values.update(socle))
     return clone
 
 
@@ -74,11 +78,12 @@ def changes(site: LabUnderTest, change: Callable[[Values], object]) -> set[str]:
 
 def test_releases_that_were_being_installed_are_installed_again(small: LabUnderTest) -> None:
     """By a second run, which is killed while it waits for the database."""
-    up = small.start("up", SITE)
-    wait_for(small.site(SITE).kubeconfig.exists, 300)
     schedule(small, on=False)
-    wait_for(lambda: records(small, "metallb-system") == ["1 pending-install"])
+    up = small.start("up", SITE)
+    namespaces = ("metallb-system", "longhorn-system")
+    wait_for(lambda: all(records(small, one) == ["1 pending-install"] for one in namespaces), 180)
     kill(small, up)
+    assert not database(small), "its volume needs Longhorn"
     schedule(small, on=True)
 
     small.kubectl(SITE, "create", "quota", "none", "--hard=pods=0", "--namespace=authentik")
