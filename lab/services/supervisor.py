@@ -40,7 +40,7 @@ class Service:
     ready: Callable[[], bool]
     """True once the service answers."""
     env: Mapping[str, str] = field(default_factory=dict)
-    start_timeout: float = 30.0
+    start_timeout: float = 120.0
     """Seconds."""
 
     @property

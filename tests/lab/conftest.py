@@ -21,6 +21,8 @@ import pytest
 import yaml
 
 from lab.layout import REPOSITORY, Lab, Site
+from lab.services.identity import started
+from tests.lab.waiting import wait_for
 
 BLOCK = 100
 """Of the first worker; each has a lab of its own."""
@@ -94,9 +96,18 @@ class LabUnderTest:
             process.stdout.close()
 
     def kill_engine(self, site: str) -> None:
-        """Kill the engine that works on the site."""
-        record = json.loads((self.site(site).services / "engine.json").read_text())
-        os.kill(record["pid"], signal.SIGKILL)
+        """Kill the engine that works on the site, as soon as there is one."""
+        file = self.site(site).services / "engine.json"
+
+        def engine() -> int:
+            with suppress(FileNotFoundError):
+                record = json.loads(file.read_text())
+                if started(record["pid"]) == record["started"]:
+                    return int(record["pid"])
+            return 0
+
+        wait_for(engine)
+        os.kill(engine(), signal.SIGKILL)
 
     def run(self, command: str, site: str, code: int = 0) -> str:
         """Run a command to its end, check its exit code, return what it printed."""
@@ -166,6 +177,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
     yield under_test
     under_test.end()
     under_test.run("down", "paris")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_at_work(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a failed test has left at work would fail the next one as well."""
+    labs = [request.getfixturevalue(name) for name in ("lab", "clone") if name in request.fixturenames]
+    yield
+    for each in labs:
+        each.end()
 
 
 def copy(folder: Path) -> Path:

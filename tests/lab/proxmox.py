@@ -59,7 +59,7 @@ class ProxmoxSite:
             assert up.poll() is None, up.communicate()[0]
             return vm_id in self.machines()
 
-        wait_for(there, 120)
+        wait_for(there)
 
     def position(self) -> int:
         """Where the log ends now."""

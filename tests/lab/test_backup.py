@@ -26,7 +26,7 @@ from tests.lab.waiting import wait_for
 from tests.unit.powerdns.server import Server, running
 from tests.unit.test_restore_document import OTHERS, commands
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 SITE, ZONE = "toulouse", "toulouse.ef-fr.dev."
 TSIG = "oss-nextgen-transfer"
 STORAGE = "oss-nextgen-backup"

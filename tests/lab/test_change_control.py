@@ -27,7 +27,7 @@ from tests.lab.known_secrets import secrets_of
 from tests.lab.pipeline import Pipeline
 from tests.lab.proxmox import ProxmoxSite
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def small(values: Values) -> None:
@@ -200,8 +200,10 @@ def in_a_new_clone(lab: LabUnderTest) -> Iterator[None]:
     """Each job of a pipeline has one: what is not committed is not there."""
     file = lab.site(SITE).kubeconfig
     aside = file.rename(file.with_suffix(".aside"))
-    yield
-    aside.replace(file)
+    try:
+        yield
+    finally:
+        aside.replace(file)
 
 
 def test_the_issue_is_closed_once_the_drift_is_gone(pipeline: Pipeline, gitlab: GitLabServer) -> None:

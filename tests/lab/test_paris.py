@@ -36,7 +36,7 @@ from tests.lab.known_secrets import secrets_of
 from tests.lab.manifests import api_of, refusal, refusals
 from tests.lab.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 CHAIN = (
     "dynamic:Preflight",
@@ -280,7 +280,8 @@ def test_a_refresh_finds_no_drift(lab: LabUnderTest) -> None:
 def test_down_and_up_again_keeps_everything(lab: LabUnderTest) -> None:
     lab.run("down", "paris")
     assert "no changes" in lab.run("up", "paris")
-    assert lab.shell("paris", "kubectl wait --for=condition=Ready nodes --all --timeout=60s").returncode == 0
+    ready = "kubectl wait --for=condition=Ready nodes --all --timeout=60s"
+    wait_for(lambda: lab.shell("paris", ready).returncode == 0)
 
 
 def test_no_secret_stands_in_clear(lab: LabUnderTest) -> None:

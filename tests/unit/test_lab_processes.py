@@ -185,4 +185,4 @@ class TestStages:
             subprocess.run(["true"], check=True)  # as an engine that never opens the pipe
 
         assert stages.rows() == []
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads

@@ -23,7 +23,7 @@ KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 API_KEY = "an-api-key-of-the-secondary"
 SECONDARY_PORT = 5353
 VZDUMP, ETCD = "/srv/backup/paris/vzdump", "/srv/backup/paris/etcd"
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds until a copy has to be there."""
 
 

@@ -38,6 +38,7 @@ class Ca:
 @pytest.fixture
 def ca(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca]:
     monkeypatch.setattr(transport, "RETRY_FOR", 1.0)
+    monkeypatch.setattr(transport, "_SHORTEST_PAUSE", 0.01)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

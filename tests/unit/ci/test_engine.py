@@ -148,7 +148,7 @@ def test_a_run_is_shown_while_it_goes_on(
     stack = run_making_a_secret("echo creating; while test ! -e read; do sleep 0.1; done", ":")
     run, shown = threading.Thread(target=stack.show, args=("up", "--yes")), ""
     run.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while "creating\n" not in shown and time.monotonic() < deadline:
         time.sleep(0.1)
         shown += capsys.readouterr().out

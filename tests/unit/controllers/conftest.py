@@ -22,7 +22,7 @@ from lab.plugins.kubernetes.kubeconfig import Kubeconfig
 from lab.toolchain.resolve import Toolchain
 from tests.unit.plugins.kubernetes.cluster import cluster, find_tools
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 WEBHOOK = "127.89.17.3"
 
 T = TypeVar("T")

@@ -59,7 +59,8 @@ def test_life_of_a_volume(volumes: Path, admin: Cluster) -> None:
     assert volume["spec"]["storageClassName"] == "longhorn", "it is the default class"
     assert volume["spec"]["csi"]["driver"] == "driver.longhorn.io"
     assert volume["spec"]["csi"]["volumeAttributes"]["numberOfReplicas"] == "3"
-    assert ("ProvisioningSucceeded", f"Successfully provisioned volume {name}") in events(admin, "default", "data")
+    provisioned = ("ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+    eventually(lambda: provisioned in events(admin, "default", "data"), "its event")
     eventually((volumes / name).is_dir, "its folder")
 
     pod = {

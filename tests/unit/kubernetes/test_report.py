@@ -119,9 +119,9 @@ def test_the_next_run_waits_for_an_ansible_that_outlived_its_own(
     with ansible.alone(CLUSTER.api_server) as lock:
         left = Path(tempfile.mkdtemp(prefix=f"oss-nextgen-{CLUSTER.api_server}-", dir=tmp_path))
         (left / "key").touch()
-        outliving = subprocess.Popen(["sleep", "0.5"], pass_fds=[lock])
+        outliving = subprocess.Popen(["sleep", "2"], pass_fds=[lock])
     with ansible.alone(CLUSTER.api_server):
-        assert outliving.poll() == 0 or outliving.wait(timeout=0.2) == 0
+        assert outliving.poll() == 0 or outliving.wait(timeout=1) == 0
         assert not left.exists()
     assert "waiting for its end" in capsys.readouterr().err
 

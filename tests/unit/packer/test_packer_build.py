@@ -97,7 +97,7 @@ class Pve:
         )
 
 
-def wait_for(what: str, condition: Any, seconds: float = 20.0) -> None:
+def wait_for(what: str, condition: Any, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
@@ -167,7 +167,7 @@ def build(pve: Pve, variables: dict[str, str]) -> Build:
         children = psutil.Process(process.pid).children(recursive=True)
         seen = " ".join(map(arguments, children))
         listening = {c.laddr.ip for child in children for c in child.net_connections("tcp") if c.status == "LISTEN"}
-        output += process.communicate(timeout=60)[0]
+        output += process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     return Build(output, seen, listening)
 
@@ -203,7 +203,7 @@ def test_the_image_is_sealed(pve: Pve, build: Build) -> None:
 
 def test_an_existing_vm_is_not_replaced(pve: Pve, build: Build, variables: dict[str, str]) -> None:
     with pve.packer(variables, "build", "-color=false") as process:
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "2001 already exists" in output
     assert pve.call("GET", "/nodes/pve1/qemu/2001/config")["template"] == 1
@@ -214,7 +214,7 @@ def test_an_existing_vm_is_not_replaced(pve: Pve, build: Build, variables: dict[
 def test_a_missing_installer_is_refused(pve: Pve, variables: dict[str, str]) -> None:
     missing = {"PKR_VAR_vm_id": "2002", "PKR_VAR_iso_file": "local:iso/not-there.iso"}
     with pve.packer(variables | missing, "build", "-color=false") as process:
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "not-there.iso" in output
     assert 2002 not in pve.vm_ids()
@@ -233,7 +233,7 @@ def test_an_image_that_is_not_fit_is_no_template(
 ) -> None:
     other = {"PKR_VAR_vm_id": str(vm_id), "PKR_VAR_preseed": variables["PKR_VAR_preseed"].replace(*answer)}
     with pve.packer(variables | other, "build", "-color=false") as process:
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert message in output
     assert vm_id not in pve.vm_ids()
@@ -250,7 +250,7 @@ def test_an_interrupted_build_leaves_no_vm(
         lines_until(process, "Typing the boot command")
         assert vm_id in pve.vm_ids()
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode != 0
     wait_for("the VM to go", lambda: vm_id not in pve.vm_ids())
     if number != signal.SIGKILL:
@@ -260,7 +260,7 @@ def test_an_interrupted_build_leaves_no_vm(
 def test_validate_and_init(pve: Pve, variables: dict[str, str]) -> None:
     for command, expected in (("validate", ""), ("init", "github.com/hashicorp/proxmox = 1.2.3")):
         with pve.packer(variables, command) as process:
-            output = process.communicate(timeout=60)[0]
+            output = process.communicate(timeout=300)[0]
         assert process.returncode == 0, output
         assert expected in output
 
@@ -277,7 +277,7 @@ def test_an_unknown_command_line_is_refused(
     pve: Pve, variables: dict[str, str], arguments: tuple[str, ...], message: str
 ) -> None:
     with pve.packer(variables, *arguments) as process:
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert message in output
 
@@ -285,6 +285,6 @@ def test_an_unknown_command_line_is_refused(
 def test_a_server_that_is_no_site_of_the_lab(pve: Pve, variables: dict[str, str]) -> None:
     elsewhere = {"PKR_VAR_proxmox_url": "https://pve1.example:8006/api2/json"}
     with pve.packer(variables | elsewhere, "validate") as process:
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "no site of the lab" in output

@@ -88,8 +88,8 @@ def test_what_is_given_up_is_ended_with_its_children(how: str, call: Call, tmp_p
 
     reader = threading.Thread(target=give_up)
     reader.start()
-    call.timeout = 1.0 if how == "timeout" else 0.0
-    with pytest.raises(ResourceError, match=r"cancelled: running|not done after 1 s: running"):
+    call.timeout = 5.0 if how == "timeout" else 0.0
+    with pytest.raises(ResourceError, match=r"cancelled: running|not done after 5 s: running"):
         LocalCommand().create({"create": f"sleep 600 & echo $$ $! > {started}; wait"}, call)
     reader.join(10)
     assert len(handles) == 2

@@ -22,7 +22,7 @@ import requests
 BLOCK = 87
 API_PORT, DNS_PORT = 8081, 5300
 KEY = "an-api-key-for-tests"
-START_TIMEOUT = 20
+START_TIMEOUT = 120
 """Seconds."""
 
 

@@ -54,7 +54,7 @@ d-i finish-install/reboot_in_progress note
 """
 
 
-def eventually(read: Callable[[], T], what: str, seconds: float = 30.0) -> T:
+def eventually(read: Callable[[], T], what: str, seconds: float = 120.0) -> T:
     """Ask a server until it has an answer that is true."""
     deadline = time.monotonic() + seconds
     while not (found := read()):

@@ -14,7 +14,7 @@ from proxmoxer import ProxmoxAPI, ResourceException
 from lab.proxmox.config import ConfigError, read
 from tests.unit.proxmox.running import GOLDEN, ISO, TOKEN, Files, Service
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 VM = 500
 
 

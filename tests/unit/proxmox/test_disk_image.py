@@ -12,7 +12,7 @@ from components.images import cloud_image
 from components.images.templates import TemplateError, flaws
 from tests.unit.proxmox.running import Files, Service
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 IMAGE = {"packages": ["openssh-server", "sudo", "qemu-guest-agent", "cloud-init", "open-iscsi"], "sshPort": 2222}
 PROPS = {
     "name": "paris-debian-12-0123456789ab",

@@ -15,7 +15,7 @@ from lab.proxmox.faults import FILE, FaultFile, Faults, Refusal
 from tests.unit.proxmox.login import clone
 from tests.unit.proxmox.running import Service, eventually
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

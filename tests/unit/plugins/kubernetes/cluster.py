@@ -20,7 +20,7 @@ from lab.toolchain.resolve import Toolchain
 
 ADDRESS = "127.86.0.1"
 TOKEN = "not-a-secret-of-anyone"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kwok", "helm")
 
 
@@ -114,6 +114,7 @@ def _await_server(api: Api, process: subprocess.Popen[bytes]) -> None:
     while True:
         try:
             api.get("/api/v1/namespaces/default")
+            api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/system:controller:namespace-controller")
             return
         except (ApiError, Unreachable):
             assert process.poll() is None, "the API server ended: see its log"

@@ -54,7 +54,7 @@ def controller(api: Api, served_path: str, name: str, act: Callable[[Object], No
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
 def test_workloads(kind: str, provider: Provider, namespace: str, node: str) -> None:
-    engine = Engine(f"kubernetes:apps/v1:{kind}", provider, timeout=20)
+    engine = Engine(f"kubernetes:apps/v1:{kind}", provider, timeout=60)
     specs: dict[str, Props] = {"Deployment": {"replicas": 2}, "StatefulSet": {"replicas": 2, "serviceName": "web"}}
     spec = specs.get(kind, {})
     status = engine.create(workload(namespace, node, **spec))["status"]
@@ -69,7 +69,7 @@ def test_workloads(kind: str, provider: Provider, namespace: str, node: str) -> 
 
 
 def test_deployment_that_never_becomes_ready(provider: Provider, namespace: str, node: str) -> None:
-    engine = Engine("kubernetes:apps/v1:Deployment", provider, timeout=2)
+    engine = Engine("kubernetes:apps/v1:Deployment", provider, timeout=5)
     with pytest.raises(PartialCreate, match="failed to fully initialize") as raised:
         engine.create(workload(namespace, node, "broken"))
     message = str(raised.value)
@@ -78,6 +78,7 @@ def test_deployment_that_never_becomes_ready(provider: Provider, namespace: str,
     engine.id, engine.outputs = raised.value.id, raised.value.outputs
     with pytest.raises(PartialCreate, match="exists, but is not ready"):
         engine.refresh()
+    engine.call.timeout = 60
     assert engine.update(workload(namespace, node))["status"]["readyReplicas"] == 1
 
 
@@ -99,7 +100,7 @@ def test_cancelled_wait_keeps_the_object(provider: Provider, namespace: str, nod
 
 @pytest.mark.parametrize(("image", "restart"), [("batch", "Never"), ("app:1", "Always")])
 def test_pod(image: str, restart: str, provider: Provider, namespace: str, node: str) -> None:
-    engine = Engine("kubernetes:core/v1:Pod", provider, timeout=10)
+    engine = Engine("kubernetes:core/v1:Pod", provider, timeout=60)
     inputs: Props = {
         "metadata": {"name": "one", "namespace": namespace},
         "spec": pod_spec(node, image, restartPolicy=restart),
@@ -114,10 +115,10 @@ def test_job(provider: Provider, namespace: str, node: str) -> None:
         spec = {"template": {"spec": pod_spec(node, image, restartPolicy="Never")}, "activeDeadlineSeconds": 1}
         return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
-    done = Engine("kubernetes:batch/v1:Job", provider, timeout=10)
+    done = Engine("kubernetes:batch/v1:Job", provider, timeout=60)
     assert done.create(job("done", "batch"))["status"]["succeeded"] == 1
     with pytest.raises(PartialCreate, match=r"\[DeadlineExceeded\]"):
-        Engine("kubernetes:batch/v1:Job", provider, timeout=10).create(job("late", "broken"))
+        Engine("kubernetes:batch/v1:Job", provider, timeout=60).create(job("late", "broken"))
 
 
 def service(namespace: str, **spec: Any) -> Props:
@@ -131,7 +132,7 @@ def test_load_balancer_gets_its_address(provider: Provider, api: Api, namespace:
         status = {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.200"}]}}}
         api.patch(f"{path}/web/status", status, MERGE)
 
-    engine = Engine("kubernetes:core/v1:Service", provider, timeout=10)
+    engine = Engine("kubernetes:core/v1:Service", provider, timeout=60)
     with controller(api, path, "web", assign):
         outputs = engine.create(service(namespace, type="LoadBalancer"))
     assert outputs["status"]["loadBalancer"]["ingress"][0]["ip"] == "10.0.0.200"
@@ -143,7 +144,7 @@ def test_load_balancer_gets_its_address(provider: Provider, api: Api, namespace:
 
 
 def test_service_waits_for_its_pods(provider: Provider, namespace: str, node: str) -> None:
-    Engine("kubernetes:core/v1:Service", provider, timeout=10).create(service(namespace, selector={"app": "nobody"}))
+    Engine("kubernetes:core/v1:Service", provider, timeout=60).create(service(namespace, selector={"app": "nobody"}))
     broken = Engine("kubernetes:core/v1:Pod", provider)
     metadata = {"namespace": namespace, "labels": LABELS, "annotations": {"pulumi.com/skipAwait": "true"}}
     broken.create({"metadata": {"name": "broken", **metadata}, "spec": pod_spec(node, "broken")})
@@ -163,7 +164,7 @@ def test_ingress_gets_its_address(provider: Provider, api: Api, namespace: str) 
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     inputs: Props = {"metadata": {"name": "web", "namespace": namespace}, "spec": {"defaultBackend": backend}}
     with controller(api, path, "web", assign):
-        outputs = Engine("kubernetes:networking.k8s.io/v1:Ingress", provider, timeout=10).create(inputs)
+        outputs = Engine("kubernetes:networking.k8s.io/v1:Ingress", provider, timeout=60).create(inputs)
     assert outputs["status"]["loadBalancer"]["ingress"][0]["ip"] == "10.0.0.201"
 
 
@@ -179,11 +180,11 @@ def test_claims(provider: Provider, namespace: str) -> None:
         return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
     token = "kubernetes:core/v1:PersistentVolumeClaim"
-    pending = Engine(token, provider, timeout=10)
+    pending = Engine(token, provider, timeout=60)
     assert pending.create(claim("late", "late"))["status"]["phase"] == "Pending"
     with pytest.raises(PartialCreate, match="the claim is Pending"):
         Engine(token, provider, timeout=1).create(claim("unbound", "nobody-makes-these"))
-    volume = Engine("kubernetes:core/v1:PersistentVolume", provider, timeout=10)
+    volume = Engine("kubernetes:core/v1:PersistentVolume", provider, timeout=60)
     volume.create(
         {
             "metadata": {"name": f"volume-{namespace}"},
@@ -195,16 +196,16 @@ def test_claims(provider: Provider, namespace: str) -> None:
             },
         }
     )
-    bound = Engine(token, provider, timeout=30)
+    bound = Engine(token, provider, timeout=60)
     assert bound.create(claim("bound", "by-hand"))["status"]["phase"] == "Bound"
 
 
 def test_what_controllers_fill_in(provider: Provider, namespace: str) -> None:
-    quota = Engine("kubernetes:core/v1:ResourceQuota", provider, timeout=10)
+    quota = Engine("kubernetes:core/v1:ResourceQuota", provider, timeout=60)
     outputs = quota.create({"metadata": {"name": "few", "namespace": namespace}, "spec": {"hard": {"pods": "3"}}})
     assert outputs["status"]["hard"] == {"pods": "3"}
     account = {"kubernetes.io/service-account.name": "default"}
-    token = Engine("kubernetes:core/v1:Secret", provider, timeout=10)
+    token = Engine("kubernetes:core/v1:Secret", provider, timeout=60)
     outputs = token.create(
         {
             "metadata": {"name": "token", "namespace": namespace, "annotations": account},
@@ -215,7 +216,7 @@ def test_what_controllers_fill_in(provider: Provider, namespace: str) -> None:
 
 
 def test_namespace_deletion_waits_for_its_content(provider: Provider) -> None:
-    engine = Engine("kubernetes:core/v1:Namespace", provider, timeout=30)
+    engine = Engine("kubernetes:core/v1:Namespace", provider, timeout=60)
     engine.create({"metadata": {"name": "short-lived"}})
     inside = Engine("kubernetes:core/v1:ConfigMap", provider)
     inside.create({"metadata": {"name": "settings", "namespace": "short-lived"}})
