@@ -65,8 +65,8 @@ lint: $(READY) ## format, lint, types and stack files
 # whole run at most, and shown with what it said at first. One that is shown is a defect to mend, here or in the lab.
 RERUNS := --reruns=1 --max-suite-reruns=3 --rerun-show-tracebacks
 
-# A lab test waits a good part of its time: one process more than there are cores. In the order of the folders, the
-# long files of the lab start early and the short ones fill up the end.
+# A lab test waits a good part of its time: one process more than there are cores. In the order of tests/conftest.py, the
+# long files of the lab start first and the short ones fill up the end.
 WORKERS = --numprocesses=$$(($$(nproc) + 1)) --dist=loadfile --no-loadscope-reorder
 
 test: lint tools ## lint, and every test

@@ -9,6 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pulumi.runtime.settings import get_root_resource
 
+LONGEST = ("change_control", "cluster_life", "socle_life", "paris", "backup", "faults", "images_life")
+"""Files of tests/lab that take minutes each, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: begun late, one would end alone. Within a file, tests keep their order."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem.removeprefix("test_")
+        return LONGEST.index(name) if item.path.parent.name == "lab" and name in LONGEST else len(LONGEST)
+
+    items.sort(key=rank)
+
 
 @pytest.fixture(scope="session")
 def kept_loop() -> Iterator[asyncio.AbstractEventLoop]:
