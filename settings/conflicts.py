@@ -13,6 +13,7 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
 from settings.backup_conflicts import kept_by, told
+from settings.dns_rules import holding, needed
 from settings.pool_rules import SITE_VM_IDS
 from settings.problems import Problem, SettingsError
 
@@ -57,7 +58,7 @@ def find(sites: Iterable[Settings]) -> Iterator[Conflict]:
     for one, other in permutations(known, 2):
         for rule, path, value, expected in (*kept_by(one, other), *told(one, other)):
             yield _conflict(rule, one, path, value, other, expected)
-        for check in (_hidden, _delegated, _told_parent, _hosts):
+        for check in (_hidden, _delegated, _told_parent, _hosts, _needed):
             yield from check(one, other)
 
 
@@ -234,7 +235,7 @@ def _delegated(parent: Settings, child: Settings) -> Iterator[Conflict]:
         return
     address = parent.services.dns_delegations.get(child.site)
     for index, zone in enumerate(child.domains):
-        path, above = f"domains[{index}]", _holding(zone, parent.domains)
+        path, above = f"domains[{index}]", holding(zone.partition(".")[2], parent.domains)
         if above and zone != f"{child.site}.{above}":
             expected = f"must be {child.site}.{above}, which is what {{}} can delegate of its {above}"
             yield _conflict("undelegable-zone", child, path, zone, parent, expected)
@@ -255,16 +256,11 @@ def _delegated(parent: Settings, child: Settings) -> Iterator[Conflict]:
         yield _conflict("unserved-zone", parent, path, address, child, expected)
 
 
-def _holding(name: str, domains: Iterable[str]) -> str:
-    """The closest of `domains` that a name lies in; empty for none."""
-    return max((domain for domain in domains if name.endswith(f".{domain}")), key=len, default="")
-
-
 def _told_parent(child: Settings, parent: Settings) -> Iterator[Conflict]:
     """The parent zones are fetched from where they are served."""
     if child.services and child.services.dns_parent and parent.services:
         address = parent.services.dns_address
-        held = any(_holding(zone, parent.domains) for zone in child.domains)
+        held = any(holding(zone.partition(".")[2], parent.domains) for zone in child.domains)
         if held and child.services.dns_parent != address:
             expected = f"must be services.dnsAddress of {{}}, {address}"
             yield _conflict(
@@ -293,6 +289,14 @@ def _hosts(one: Settings, other: Settings) -> Iterator[Conflict]:
     for index, service in enumerate(one.external_services):
         for position, zone in enumerate(other.domains):
             inside = f".{service.host}".endswith(f".{zone}")
-            if inside and len(zone) > len(_holding(service.host, one.domains)):
+            if inside and len(zone) > len(holding(service.host, one.domains)):
                 path, expected = f"externalServices[{index}].host", f"lies in {zone}, domains[{position}] of {{}}"
                 yield _conflict("host-in-zone", one, path, service.host, other, expected)
+
+
+def _needed(one: Settings, other: Settings) -> Iterator[Conflict]:
+    """A site can be made again while another is down, and no record of that one's zones leads there."""
+    for path, value, host in needed(dict(one)):
+        if zone := holding(host, other.domains):
+            expected = f"lies in {zone} of {{}}: must be an address, or a name in no site's zone"
+            yield _conflict("name-in-zone", one, path, value, other, expected)

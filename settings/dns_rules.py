@@ -1,16 +1,32 @@
-"""Rules of what a site's name server has to do with those of other sites; `rules` applies them with the others."""
+"""Rules of what a site's name server has to do with those of other sites, and of what is reached before it is there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
+
+from pydantic.alias_generators import to_camel, to_snake
 
 from settings.problems import Problem
+from settings.services import Charts, Services
 
-if TYPE_CHECKING:
-    from settings.services import Services
-
+NEEDED: Final = (
+    "proxmox.endpoint",
+    "image.iso.url",
+    "image.mirror",
+    "image.cloudImage.url",
+    "kubernetes.kubespray.repository",
+    "kubernetes.registryMirror",
+    *(f"charts.{to_camel(name)}.repository" for name in Charts.model_fields),
+    "acme.directory",
+    "backupServer.pbs.server",
+)
+"""What a run, or a machine that it makes, asks before the site's zones are served, or to have them served again."""
+HOST: Final = re.compile(r"(?:[a-z+]+://)?(?:[^/@]*@)?([^/:]+)", re.IGNORECASE)
+"""Of a URL, of `host:port`, and of what Git fetches from."""
 PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """Networks that no route of the internet leads to (RFC 1918)."""
 
@@ -56,4 +72,35 @@ def public_addresses(services: Services | None) -> Iterator[Problem]:
             yield Problem.at(f"services.dnsGlue.{site}", address, "glue-without-delegation", expected)
 
 
-RULES: tuple[Callable[..., Iterator[Problem]], ...] = (parent_zones, other_servers, public_addresses)
+def needed(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Key path, value and host of each of `NEEDED` that is there.
+
+    Args:
+        sections: Field name of `Settings` -> its value.
+    """
+    for path in NEEDED:
+        section, *keys = map(to_snake, path.split("."))
+        value = reduce(lambda model, key: getattr(model, key, None), keys, sections.get(section))
+        if value and (host := HOST.match(value)):
+            yield path, value, host[1].lower()
+
+
+def holding(name: str, domains: Iterable[str]) -> str:
+    """The closest of `domains` that a name is or lies in; empty for none."""
+    return max((domain for domain in domains if f".{name}".endswith(f".{domain}")), key=len, default="")
+
+
+def needed_elsewhere(sections: Mapping[str, Any], domains: Sequence[str]) -> Iterator[Problem]:
+    """Where a zone is served from cannot be found by a name in it."""
+    for path, value, host in needed(sections):
+        if zone := holding(host, domains):
+            expected = f"must be an address, or a name outside {zone}: it is needed before that zone is served"
+            yield Problem.at(path, value, "name-in-own-zone", expected)
+
+
+RULES: tuple[Callable[..., Iterator[Problem]], ...] = (
+    parent_zones,
+    other_servers,
+    public_addresses,
+    needed_elsewhere,
+)

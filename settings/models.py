@@ -62,7 +62,7 @@ class Proxmox(Model):
     """The site's Proxmox VE cluster."""
 
     endpoint: Endpoint
-    """Base URL without a path, such as `https://pve1.paris.ef-fr.dev:8006`."""
+    """Base URL without a path, such as `https://10.75.10.5:8006`. A node's own certificate holds its address, too."""
     nodes: Annotated[tuple[HostName, ...], Field(min_length=1)]
     """Proxmox nodes that carry VMs; images are built on the first."""
     vm_id_base: Annotated[int, Field(ge=100, le=999_999_000)]

@@ -1,8 +1,8 @@
 """Rules that span several keys of a stack file.
 
-A rule is a function whose parameters are the sections that it judges (fields of `Settings`, or `stack`,
-the stack's name). It runs when all of them are valid by themselves, so that one wrong key does not hide
-what is wrong elsewhere.
+A rule is a function whose parameters are the sections that it judges (fields of `Settings`, `stack`, the stack's
+name, or `sections`, all that are valid). It runs when all of them are valid by themselves, so that one wrong key
+does not hide what is wrong elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def problems(stack: str, sections: Mapping[str, Any]) -> Iterator[Problem]:
         stack: Name of the Pulumi stack.
         sections: Field name of `Settings` -> its value, for those that are valid.
     """
-    known = {"stack": stack, **sections}
+    known = {"stack": stack, "sections": sections, **sections}
     for rule in RULES:
         wanted = inspect.signature(rule).parameters
         if wanted.keys() <= known.keys():

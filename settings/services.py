@@ -86,7 +86,7 @@ class Acme(Model):
 
     directory: HttpsUrl = "https://acme-v02.api.letsencrypt.org/directory"
     email: Email = "platform@ef-fr.dev"
-    """Where the authority writes to."""
+    """Contact of the account, for the authority. Let's Encrypt tells nobody that a certificate is about to expire."""
     resolvers: tuple[Resolver, ...] = ()
     """Recursive resolvers, `address:port`, that see what the authority sees, never the runner's own; none: public ones
     (1.1.1.1, 8.8.8.8, 9.9.9.9)."""

@@ -30,7 +30,7 @@ def _https(value: str) -> str:
 def _endpoint(value: str) -> str:
     url = urlsplit(_https(value))
     if url.path:
-        refuse("bad-endpoint", "must end after the host and port, such as https://pve1.paris.ef-fr.dev:8006")
+        refuse("bad-endpoint", "must end after the host and port, such as https://10.75.10.5:8006")
     if url.port is None:
         # Without one, the program's own calls would go to 8006, the provider's and Packer's to 443.
         refuse("endpoint-without-port", f"must say its port: add :8006, Proxmox VE's own ({value}:8006)")

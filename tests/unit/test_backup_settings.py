@@ -13,7 +13,7 @@ from tests.unit.settings.cases import STORAGE_POOL, TOKEN, VALID, Case, Raw, pro
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SITES = {"lille": {"networks": ["10.59.10.0/24"], "zones": ["lille.ef-fr.dev"], "dnsAddress": "10.59.10.200"}}
-PBS = {"server": "pbs.ef-fr.dev", "datastore": "sites", "username": "s@pbs!p", "fingerprint": ":".join(["ab"] * 32)}
+PBS = {"server": "10.75.20.7", "datastore": "sites", "username": "s@pbs!p", "fingerprint": ":".join(["ab"] * 32)}
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 PBS_TOKEN = SecretStr(TOKEN.partition("=")[2])
 SERVER: Raw = {

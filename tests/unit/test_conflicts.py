@@ -67,8 +67,8 @@ HOST = {"name": "wiki", "address": "10.75.10.9", "port": 443, "verify": False}
 CASES = [
     Case(
         "shared-endpoint",
-        {"lille": put("proxmox", "endpoint", value="https://pve.toulouse.ef-fr.dev:8006")},
-        'Pulumi.toulouse.yaml: oss-nextgen:proxmox.endpoint is "https://pve.toulouse.ef-fr.dev:8006": is also '
+        {"lille": put("proxmox", "endpoint", value="https://10.31.10.5:8006")},
+        'Pulumi.toulouse.yaml: oss-nextgen:proxmox.endpoint is "https://10.31.10.5:8006": is also '
         "proxmox.endpoint of Pulumi.lille.yaml; each site has a Proxmox VE cluster of its own",
     ),
     Case(
@@ -81,7 +81,7 @@ CASES = [
         "shared-vlan",
         {
             "paris": put("pools", 0, "vlan", value=76),
-            "backup": put("proxmox", "endpoint", value="https://pve.paris.ef-fr.dev:8006"),
+            "backup": put("proxmox", "endpoint", value="https://10.75.10.5:8006"),
         },
         "Pulumi.paris.yaml: oss-nextgen:pools[0].vlan is 76: is also network.vlan of Pulumi.backup.yaml; "
         "on one server a tag means one network",
@@ -277,12 +277,18 @@ CASES = [
         'Pulumi.paris.yaml: oss-nextgen:externalServices[0].host is "toulouse.ef-fr.dev": lies in toulouse.ef-fr.dev, '
         "domains[0] of Pulumi.toulouse.yaml",
     ),
+    Case(
+        "name-in-zone",
+        {"backup": put("proxmox", "endpoint", value="https://pve-bak-1.ef-fr.dev:8006")},
+        'Pulumi.backup.yaml: oss-nextgen:proxmox.endpoint is "https://pve-bak-1.ef-fr.dev:8006": lies in ef-fr.dev of '
+        "Pulumi.paris.yaml: must be an address, or a name in no site's zone",
+    ),
 ]
 
 ANOTHER_SITE: Values = {
     "site": "paris-lyon",
     "domains": ["lyon.example.org"],
-    "proxmox": {"endpoint": "https://pve.lyon.example.org:8006", "nodes": ["pve-lys-1"], "vmIdBase": 7000},
+    "proxmox": {"endpoint": "https://10.69.10.5:8006", "nodes": ["pve-lys-1"], "vmIdBase": 7000},
     "network": {
         "cidr": "10.69.10.0/24",
         "dhcp": {"first": "10.69.10.100", "last": "10.69.10.199"},

@@ -141,7 +141,8 @@ def test_each_case_is_a_rule_of_its_own() -> None:
         put("services.operators", ["10.0.0.0/8"]),
         put("services", {**SERVICES, "httpsPort": 8443, "dnsApiPort": 8443}),
         put("acme.resolvers", ["9.9.9.9:53"]),
-        put("kubernetes.registryMirror", "registry.ef-fr.dev:5000"),
+        put("kubernetes.registryMirror", "registry.example.org:5000"),
+        put("kubernetes.kubespray.repository", "/srv/ef-fr.dev/kubespray"),
         drop("externalServices"),
     ],
 )

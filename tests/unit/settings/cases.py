@@ -20,7 +20,7 @@ VALID: Raw = {
     "proxmoxApiToken": SecretStr(TOKEN),
     "site": "paris",
     "domains": ["ef-fr.dev", "ef-fr.io"],
-    "proxmox": {"endpoint": "https://pve.paris.ef-fr.dev:8006", "nodes": ["pve1", "pve2"], "vmIdBase": 2000},
+    "proxmox": {"endpoint": "https://10.75.10.5:8006", "nodes": ["pve1", "pve2"], "vmIdBase": 2000},
     "network": {
         "cidr": "10.75.10.0/24",
         "dhcp": {"first": "10.75.10.100", "last": "10.75.10.199"},

@@ -186,6 +186,11 @@ CASES = [
         put("services", {**SERVICES, "dnsGlue": {"lille": "192.0.2.59"}}),
         ('services.dnsGlue.lille is "192.0.2.59"', "services.dnsDelegations must name lille"),
     ),
+    Case(
+        "name-in-own-zone",
+        put("proxmox.endpoint", "https://pve.paris.ef-fr.dev:8006"),
+        ('proxmox.endpoint is "https://pve.paris.ef-fr.dev:8006"', "an address, or a name outside ef-fr.dev"),
+    ),
     # Secrets
     Case(
         "missing-secret", drop("proxmoxApiToken"), (f"pulumi config set --secret {PROJECT}:proxmoxApiToken -s paris",)

@@ -39,8 +39,8 @@ CASES = [
     Case("bad-endpoint", put("proxmox.endpoint", "https://pve/api2"), ('is "https://pve/api2"', "host and port")),
     Case(
         "endpoint-without-port",
-        put("proxmox.endpoint", "https://pve1.paris.ef-fr.dev"),
-        ('is "https://pve1.paris.ef-fr.dev"', "add :8006, Proxmox VE's own"),
+        put("proxmox.endpoint", "https://pve1.example.org"),
+        ('is "https://pve1.example.org"', "add :8006, Proxmox VE's own"),
     ),
     Case("bad-iso-url", put("image.iso.url", "https://x/debian.img"), ('is "https://x/debian.img"', ".iso")),
     Case("bad-repository", put("kubernetes.kubespray.repository", ""), ("repository is", "what Git can fetch from")),
@@ -101,6 +101,12 @@ def test_each_case_is_a_rule_of_its_own() -> None:
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", ".kube/../x.yaml"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", ".kube/x"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "."),
+        ("name-in-own-zone", "image.iso", {"url": "https://iso.ef-fr.dev/debian.iso", "sha256": "0" * 64}),
+        ("name-in-own-zone", "image.mirror", "debian.ef-fr.io"),
+        ("name-in-own-zone", "kubernetes.kubespray.repository", "git@Git.ef-fr.dev:kubespray.git"),
+        ("name-in-own-zone", "kubernetes.registryMirror", "ef-fr.io:5000"),
+        ("name-in-own-zone", "charts.nginxIngress", {"repository": "https://charts.ef-fr.dev/a", "version": "2.6.4"}),
+        ("name-in-own-zone", "acme.directory", "https://ca.ef-fr.dev:14000/dir"),
     ],
 )
 def test_more_values_that_are_refused(rule: str, path: str, value: object) -> None:
@@ -114,10 +120,10 @@ def test_more_values_that_are_refused(rule: str, path: str, value: object) -> No
         ("kubernetes.kubespray.repository", "ssh://git@host/kubespray.git"),
         ("kubernetes.kubespray.repository", "git@host:kubespray.git"),
         ("kubernetes.kubespray.repository", "/srv/my mirror.git"),
-        ("kubernetes.registryMirror", "registry.ef-fr.dev:65535"),
+        ("kubernetes.registryMirror", "registry.example.org:65535"),
         ("image.mirror", ".".join(["a" * 62] * 4)),
         ("proxmox.endpoint", "https://10.75.10.5:8006"),
-        ("acme.directory", "https://ca.ef-fr.dev:14000/dir/~a%20b"),
+        ("acme.directory", "https://ca.example.org:14000/dir/~a%20b"),
         ("kubernetes.kubeconfigPath", ".kube/lab-77/paris.yaml"),
     ],
 )

@@ -35,7 +35,7 @@ def verify(folder: Path, *arguments: str, outputs: Any = None, **env: str) -> su
     pulumi.write_text(PULUMI.format(outputs=json.dumps(outputs or {}), token=TOKEN))
     pulumi.chmod(0o755)
     committed = (REPOSITORY / "Pulumi.paris.yaml").read_text()
-    (folder / "Pulumi.paris.yaml").write_text(committed.replace("pve.paris.ef-fr.dev", "127.93.0.99"))
+    (folder / "Pulumi.paris.yaml").write_text(committed.replace("https://10.75.10.5", "https://127.93.0.99"))
     return subprocess.run(
         [sys.executable, "-m", "verify", *arguments],
         cwd=folder,
