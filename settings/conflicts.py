@@ -1,7 +1,9 @@
 """What stack files must agree on: rules over all sites of the platform, each of which names both files and keys.
 
 A rule is one of three kinds: values that no two files share (`UNIQUE`), ranges and networks that do not overlap
-(`APART`), and what the file of one site says of another, which must be what that one's own file says.
+(`APART`), and what the file of one site says of another, which must be what that one's own file says. What another
+rule says already has none: MAC addresses derive from VMIDs, every other address of a site lies in its network, every
+name that it publishes in one of its zones, and where a VLAN's tag could meet another the server itself is shared.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from ipaddress import IPv4Network
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
-from settings.backup_conflicts import kept_by, told
 from settings.dns_rules import holding, needed
 from settings.pool_rules import SITE_VM_IDS
 from settings.problems import Problem, SettingsError
@@ -50,15 +51,11 @@ def find(sites: Iterable[Settings]) -> Iterator[Conflict]:
     for first, second in combinations(known, 2):
         for rule, (why, keys) in UNIQUE.items():
             yield from _shared(rule, why, keys, second, first)
-        if {*first.proxmox.nodes, first.proxmox.endpoint} & {*second.proxmox.nodes, second.proxmox.endpoint}:
-            yield from _shared("shared-vlan", "on one server a tag means one network", _vlans, second, first)
         for rule, apart in APART.items():
             yield from _overlapping(rule, apart(second), apart(first), second, first)
         yield from _dns_ports(second, first)
     for one, other in permutations(known, 2):
-        for rule, path, value, expected in (*kept_by(one, other), *told(one, other)):
-            yield _conflict(rule, one, path, value, other, expected)
-        for check in (_hidden, _delegated, _told_parent, _hosts, _needed):
+        for check in (_kept_by, _told, _hidden, _delegated, _told_parent, _hosts, _needed):
             yield from check(one, other)
 
 
@@ -99,26 +96,9 @@ def _nodes(settings: Settings) -> Keys:
         yield f"proxmox.nodes[{index}]", node
 
 
-def _vlans(settings: Settings) -> Keys:
-    yield from [("network.vlan", settings.network.vlan)] if settings.network.vlan else []
-    for index, pool in enumerate(settings.pools):
-        if pool.vlan and pool.vlan != settings.network.vlan:
-            yield f"pools[{index}].vlan", pool.vlan
-
-
 def _zones(settings: Settings) -> Keys:
     for index, domain in enumerate(settings.domains):
         yield f"domains[{index}]", domain
-
-
-def _certificates(settings: Settings) -> Keys:
-    for path, domain in _zones(settings):
-        yield path, f"*.{domain}"
-
-
-def _external_hosts(settings: Settings) -> Keys:
-    for index, service in enumerate(settings.external_services):
-        yield f"externalServices[{index}].host", service.host
 
 
 def _machines(settings: Settings) -> Keys:
@@ -132,34 +112,18 @@ def _kubeconfig(settings: Settings) -> Keys:
         yield "kubernetes.kubeconfigPath", settings.kubernetes.kubeconfig_path or f".kube/{settings.site}.yaml"
 
 
-def _dns_address(settings: Settings) -> Keys:
-    if settings.services:
-        yield "services.dnsAddress", settings.services.dns_address
-
-
 def _dns_public_address(settings: Settings) -> Keys:
     if settings.services and settings.services.dns_public_address:
         yield "services.dnsPublicAddress", settings.services.dns_public_address
-
-
-def _addresses(settings: Settings) -> Keys:
-    if settings.kubernetes:
-        yield "kubernetes.apiServer", settings.kubernetes.api_server
-    if settings.services:
-        yield "services.ingressAddress", settings.services.ingress_address
 
 
 UNIQUE: Mapping[str, tuple[str, Callable[[Settings], Keys]]] = {
     "shared-endpoint": ("each site has a Proxmox VE cluster of its own", _endpoint),
     "shared-node": ("a node belongs to one cluster", _nodes),
     "shared-zone": ("a zone has one owner", _zones),
-    "shared-certificate": ("one site orders a name's certificate", _certificates),
-    "shared-host": ("a name leads to one place", _external_hosts),
     "shared-machine": ("a machine's name is its own on the whole platform", _machines),
     "shared-kubeconfig": ("one site's file would replace the other's", _kubeconfig),
-    "shared-dns-address": ("delegations lead to one site", _dns_address),
     "shared-public-address": ("port 53 of an address is forwarded to one site", _dns_public_address),
-    "shared-address": ("an address leads to one place", _addresses),
 }
 """Rule -> why no two sites share a value, and the values."""
 
@@ -192,13 +156,6 @@ def _vm_ids(settings: Settings) -> Iterator[Span]:
     yield Span("proxmox.vmIdBase", first, last, f"{first}-{last}")
 
 
-def _macs(settings: Settings) -> Iterator[Span]:
-    for index, pool in enumerate(settings.pools):
-        first, last = (settings.proxmox.vm_id_base + offset for offset in (pool.offsets[0], pool.offsets[-1]))
-        shown = "-".join(f"02:00:{number.to_bytes(4).hex(':').upper()}" for number in (first, last))
-        yield Span(f"pools[{index}].vmIdOffset", first, last, shown)
-
-
 def _network(settings: Settings) -> Iterator[Span]:
     yield _span("network.cidr", settings.network.cidr)
 
@@ -207,18 +164,44 @@ def _span(path: str, cidr: IPv4Network) -> Span:
     return Span(path, int(cidr.network_address), int(cidr.broadcast_address), str(cidr))
 
 
-def _load_balancers(settings: Settings) -> Iterator[Span]:
-    addresses = settings.network.load_balancers
-    yield Span("network.loadBalancers", int(addresses.first), int(addresses.last), str(addresses))
-
-
 APART: Mapping[str, Callable[[Settings], Iterator[Span]]] = {
     "shared-vmids": _vm_ids,
-    "shared-macs": _macs,
     "shared-network": _network,
-    "shared-load-balancers": _load_balancers,
 }
-"""Rule -> what may not overlap. MAC addresses derive from VMIDs."""
+"""Rule -> what may not overlap."""
+
+
+def _kept_by(site: Settings, server: Settings) -> Iterator[Conflict]:
+    """The stack that a site names keeps backups, and the site's among them."""
+    if site.backup.stack != server.site:
+        return
+    if server.backup_server is None:
+        expected = "must name a stack with a backupServer; {} has none"
+        yield _conflict("no-backup-server", site, "backup.stack", server.site, server, expected)
+    elif site.site not in server.backup_server.sites:
+        expected = f"keeps no backups of this site: backupServer.sites of {{}} must name {site.site}"
+        yield _conflict("not-backed-up", site, "backup.stack", server.site, server, expected)
+
+
+def _told(server: Settings, site: Settings) -> Iterator[Conflict]:
+    """What a backup server is told of a site is what the site's own file says."""
+    found = server.backup_server.sites.get(site.site) if server.backup_server else None
+    if found is None:
+        return
+    path = f"backupServer.sites.{site.site}"
+    if not any(site.network.cidr.subnet_of(network) for network in found.networks):
+        networks, expected = ", ".join(map(str, found.networks)), f"must hold network.cidr of {{}}, {site.network.cidr}"
+        yield _conflict("network-not-served", server, f"{path}.networks", networks, site, expected)
+    if found.dns_address and site.services and found.dns_address != site.services.dns_address:
+        expected = f"must be services.dnsAddress of {{}}, {site.services.dns_address}"
+        yield _conflict("copied-elsewhere", server, f"{path}.dnsAddress", found.dns_address, site, expected)
+    if found.zones and site.services and found.dns_port != site.services.dns_port:
+        expected = f"must be services.dnsPort of {{}}, {site.services.dns_port}"
+        yield _conflict("copied-from-other-port", server, f"{path}.dnsPort", found.dns_port, site, expected)
+    for index, zone in enumerate(found.zones):
+        if zone not in site.domains:
+            expected = f"must be one of domains of {{}}, {', '.join(site.domains)}"
+            yield _conflict("strange-zone", server, f"{path}.zones[{index}]", zone, site, expected)
 
 
 def _hidden(one: Settings, other: Settings) -> Iterator[Conflict]:

@@ -44,26 +44,6 @@ def put(*path: str | int, value: object) -> Callable[[Values], None]:
     return change
 
 
-def move(prefix: str) -> Callable[[Values], None]:
-    """Give a site another network."""
-
-    def change(values: Values) -> None:
-        old = values["network"]["cidr"].rpartition(".")[0]
-        kept = (
-            {"services": {**values["services"], "dnsParent": None, "dnsSecondaries": []}}
-            if "services" in values
-            else {}
-        )
-        values.update(json.loads(json.dumps({**values, **kept}).replace(f'"{old}.', f'"{prefix}.')))
-
-    return change
-
-
-NETWORK = frozenset({"shared-network"})
-TOLD = frozenset({"network-not-served", "copied-elsewhere"})
-"""What a backup server is told of a site that has moved."""
-HOST = {"name": "wiki", "address": "10.75.10.9", "port": 443, "verify": False}
-
 CASES = [
     Case(
         "shared-endpoint",
@@ -78,39 +58,10 @@ CASES = [
         "Pulumi.lille.yaml; a node belongs to one cluster",
     ),
     Case(
-        "shared-vlan",
-        {
-            "paris": put("pools", 0, "vlan", value=76),
-            "backup": put("proxmox", "endpoint", value="https://10.75.10.5:8006"),
-        },
-        "Pulumi.paris.yaml: oss-nextgen:pools[0].vlan is 76: is also network.vlan of Pulumi.backup.yaml; "
-        "on one server a tag means one network",
-        frozenset({"shared-endpoint"}),
-    ),
-    Case(
         "shared-zone",
         {"backup": put("domains", 1, value="lille.ef-fr.io")},
         'Pulumi.lille.yaml: oss-nextgen:domains[1] is "lille.ef-fr.io": is also domains[1] of Pulumi.backup.yaml; '
         "a zone has one owner",
-        frozenset({"shared-certificate"}),
-    ),
-    Case(
-        "shared-certificate",
-        {"backup": put("domains", 0, value="lille.ef-fr.dev")},
-        'Pulumi.lille.yaml: oss-nextgen:domains[0] is "*.lille.ef-fr.dev": is also domains[0] of Pulumi.backup.yaml; '
-        "one site orders a name's certificate",
-        frozenset({"shared-zone"}),
-    ),
-    Case(
-        "shared-host",
-        {
-            "backup": lambda values: values.update(
-                domains=["ef-fr.dev"], externalServices=[{**HOST, "host": "proxmox.ef-fr.dev"}]
-            )
-        },
-        'Pulumi.paris.yaml: oss-nextgen:externalServices[0].host is "proxmox.ef-fr.dev": is also '
-        "externalServices[0].host of Pulumi.backup.yaml; a name leads to one place",
-        frozenset({"shared-zone", "shared-certificate"}),
     ),
     Case(
         "shared-machine",
@@ -128,13 +79,6 @@ CASES = [
         "kubernetes.kubeconfigPath of Pulumi.lille.yaml; one site's file would replace the other's",
     ),
     Case(
-        "shared-dns-address",
-        {"lille": move("10.75.10"), "paris": put("services", "dnsDelegations", "lille", value="10.75.10.201")},
-        'Pulumi.paris.yaml: oss-nextgen:services.dnsAddress is "10.75.10.200": is also services.dnsAddress of '
-        "Pulumi.lille.yaml; delegations lead to one site",
-        NETWORK | TOLD | {"shared-load-balancers", "shared-address", "delegated-elsewhere"},
-    ),
-    Case(
         "shared-public-address",
         {
             "toulouse": put("services", "dnsPublicAddress", value="192.0.2.31"),
@@ -145,37 +89,16 @@ CASES = [
         "services.dnsPublicAddress of Pulumi.lille.yaml; port 53 of an address is forwarded to one site",
     ),
     Case(
-        "shared-address",
-        {"lille": move("10.13.10"), "paris": put("services", "dnsDelegations", "lille", value="10.13.10.200")},
-        'Pulumi.marseille.yaml: oss-nextgen:kubernetes.apiServer is "10.13.10.10": is also kubernetes.apiServer of '
-        "Pulumi.lille.yaml; an address leads to one place",
-        NETWORK | TOLD | {"shared-load-balancers", "shared-dns-address"},
-    ),
-    Case(
         "shared-vmids",
         {"lille": put("proxmox", "vmIdBase", value=3500)},
         'Pulumi.toulouse.yaml: oss-nextgen:proxmox.vmIdBase is "3000-3999": must not overlap with proxmox.vmIdBase of '
         "Pulumi.lille.yaml, 3500-4499",
     ),
     Case(
-        "shared-macs",
-        {"lille": put("proxmox", "vmIdBase", value=3100)},
-        'Pulumi.toulouse.yaml: oss-nextgen:pools[1].vmIdOffset is "02:00:00:00:0C:81-02:00:00:00:0C:83": must not '
-        "overlap with pools[0].vmIdOffset of Pulumi.lille.yaml, 02:00:00:00:0C:81-02:00:00:00:0C:83",
-        frozenset({"shared-vmids"}),
-    ),
-    Case(
         "shared-network",
         {"backup": put("network", "cidr", value="10.75.0.0/16")},
         'Pulumi.paris.yaml: oss-nextgen:network.cidr is "10.75.10.0/24": must not overlap with network.cidr of '
         "Pulumi.backup.yaml, 10.75.0.0/16",
-    ),
-    Case(
-        "shared-load-balancers",
-        {"backup": move("10.59.10")},
-        'Pulumi.lille.yaml: oss-nextgen:network.loadBalancers is "10.59.10.200-10.59.10.219": must not overlap with '
-        "network.loadBalancers of Pulumi.backup.yaml, 10.59.10.200-10.59.10.219",
-        NETWORK,
     ),
     Case(
         "pods-hide-site",
