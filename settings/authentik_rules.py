@@ -1,4 +1,4 @@
-"""Rules of single sign-on and of the directory."""
+"""Rules of single sign-on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from settings.problems import Problem, repeated
 
 if TYPE_CHECKING:
-    from settings.models import Network
-    from settings.services import ExternalService, Services
-
+    from settings.services import ExternalService
 
 OWN_APPLICATIONS = ("homepage", "ldap")
 """Slugs of the platform's own applications in Authentik."""
@@ -41,20 +39,4 @@ def service_groups(external_services: Sequence[ExternalService], groups: Sequenc
         yield from repeated(f"{path}.groups[{{}}]", service.groups, "duplicate-service-group")
 
 
-def ldap_address(services: Services | None, network: Network) -> Iterator[Problem]:
-    """MetalLB gives away addresses of its range only, and each to one service."""
-    if services is None or services.ldap_address is None:
-        return
-    path, address = "services.ldapAddress", services.ldap_address
-    if address not in network.load_balancers:
-        expected = f"must be in network.loadBalancers, {network.load_balancers}"
-        yield Problem.at(path, address, "ldap-outside-range", expected)
-    elif address not in services.reserved:
-        expected = f"must be one of {services.reserved}, which are kept for the platform (from dnsAddress on)"
-        yield Problem.at(path, address, "ldap-not-reserved", expected)
-    for key, other in (("dnsAddress", services.dns_address), ("ingressAddress", services.ingress_address)):
-        if address == other:
-            yield Problem.at(path, address, "ldap-address-taken", f"must not be services.{key}")
-
-
-RULES = (groups_differ, service_groups, ldap_address)
+RULES = (groups_differ, service_groups)

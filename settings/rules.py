@@ -167,17 +167,22 @@ def service_addresses(services: Services | None, network: Network) -> Iterator[P
     """MetalLB gives away addresses of its range only, and each to one service."""
     if services is None:
         return
-    for key, address in (("dnsAddress", services.dns_address), ("ingressAddress", services.ingress_address)):
+    taken: dict[IPv4Address, str] = {}
+    for key, address in (
+        ("services.dnsAddress", services.dns_address),
+        ("services.ingressAddress", services.ingress_address),
+        ("services.ldapAddress", services.ldap_address),
+    ):
+        if address is None:
+            continue
         if address not in network.load_balancers:
             expected = f"must be in network.loadBalancers, {network.load_balancers}"
-            yield Problem.at(f"services.{key}", address, "service-outside-range", expected)
-    ingress = services.ingress_address
-    if ingress in network.load_balancers and ingress not in services.reserved:
-        expected = f"must be one of {services.reserved}, which are kept for the platform (from dnsAddress on)"
-        yield Problem.at("services.ingressAddress", ingress, "ingress-not-reserved", expected)
-    if services.dns_address == services.ingress_address:
-        expected = "must not be services.dnsAddress"
-        yield Problem.at("services.ingressAddress", services.ingress_address, "same-service-address", expected)
+            yield Problem.at(key, address, "service-outside-range", expected)
+        elif address not in services.reserved:
+            expected = f"must be one of {services.reserved}, which are kept for the platform (from dnsAddress on)"
+            yield Problem.at(key, address, "service-not-reserved", expected)
+        elif taken.setdefault(address, key) != key:
+            yield Problem.at(key, address, "same-service-address", f"must not be {taken[address]}")
 
 
 def external_hosts(external_services: Sequence[ExternalService], domains: Sequence[str]) -> Iterator[Problem]:
