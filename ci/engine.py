@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,16 +17,14 @@ from typing import Any, Final, Self
 from ci import brake, events
 from ci.changes import ChangeSet
 from ci.scrub import Scrubber
+from components import engine
+from components.engine import EngineError as EngineError
 from settings import Settings
 
 CHUNK: Final = 65536
 """Bytes, as many as a pipe holds."""
 PAUSE: Final = 10.0
 """Seconds between two looks at what a run has made."""
-
-
-class EngineError(Exception):
-    """The engine did not do what it was asked for; in its own words, without secrets."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ class Stack:
             EngineError: the engine refused: no access to the backend, no such stack, a wrong passphrase.
         """
         deployment = export(site, show_secrets=True)["deployment"]
-        config = _json("config", "--json", "--show-secrets", "--stack", site)
+        with _scrubbed():
+            config = json.loads(engine.run("config", "--json", "--show-secrets", "--stack", site))
         resources = deployment.get("resources") or []
         return cls(site, brake.totals(resources), _digest(resources), Scrubber(deployment, config, os.environ))
 
@@ -66,7 +65,7 @@ class Stack:
         return self._read(events.digest, *arguments, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
 
     def _read(self, parse: Callable[[str], Any], *arguments: str, **variables: str) -> tuple[dict[str, Any], int]:
-        done = _pulumi(*arguments, "--json", "--stack", self.site, **variables)
+        done = engine.call(*arguments, "--json", "--stack", self.site, variables=variables)
         try:
             printed = parse(done.stdout)
         except ValueError:
@@ -75,7 +74,7 @@ class Stack:
 
     def violations(self) -> str:
         """The policies that a preview violates, in the engine's words; empty for none."""
-        printed = _pulumi("preview", "--color", "never", "--stack", self.site).stdout
+        printed = engine.call("preview", "--color", "never", "--stack", self.site).stdout
         found = re.search(r"^Policies:\n(.*?)(?=^\S|\Z)", printed, re.MULTILINE | re.DOTALL)
         return self.scrubber.text(textwrap.dedent(found[1]).strip()) if found else ""
 
@@ -149,12 +148,9 @@ class Record:
 
 
 def export(site: str, *, show_secrets: bool = False) -> dict[str, Any]:
-    """The state of a site, secrets encrypted unless they are asked for.
-
-    Raises:
-        EngineError: the engine refused.
-    """
-    return _json("stack", "export", *["--show-secrets"] * show_secrets, "--stack", site)
+    """`components.engine.export`, whose error is without the pipeline's secrets."""
+    with _scrubbed():
+        return engine.export(site, show_secrets=show_secrets)
 
 
 def preview(site: str, plan: Path | None = None) -> Record:
@@ -192,7 +188,7 @@ def _failed(message: str) -> dict[str, Any]:
 
 def settings(site: str) -> Settings:
     """The settings of a site that the engine has just accepted."""
-    return Settings.read(Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", f"Pulumi.{site}.yaml")))
+    return Settings.read(engine.stack_file(site))
 
 
 def _digest(resources: Iterable[Mapping[str, Any]]) -> str:
@@ -201,20 +197,10 @@ def _digest(resources: Iterable[Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
 
-def _json(*arguments: str) -> dict[str, Any]:
-    done = _pulumi(*arguments)
-    if done.returncode:
-        said = Scrubber({}, {}, os.environ).text(done.stderr.strip())
-        raise EngineError(f"pulumi {' '.join(arguments[:2])}: {said}")
-    printed: dict[str, Any] = json.loads(done.stdout)
-    return printed
-
-
-def _pulumi(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = ["pulumi", *arguments, "--non-interactive"]
+@contextmanager
+def _scrubbed() -> Iterator[None]:
+    """What the engine says of a failure is without the pipeline's secrets."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
-    except FileNotFoundError:
-        raise EngineError(
-            "there is no `pulumi` on the PATH: install it (https://www.pulumi.com/docs/install/)"
-        ) from None
+        yield
+    except EngineError as error:
+        raise EngineError(Scrubber({}, {}, os.environ).text(str(error))) from None

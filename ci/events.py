@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ci.scrub import MASK, SIGNATURE
+from ci.scrub import MASK
+from components.engine import SIGNATURE
 
 
 def digest(printed: str) -> dict[str, Any]:

@@ -39,6 +39,12 @@ CERTIFICATE: Final = "pulumi-python:dynamic/certificates:AcmeCertificate"
 KUBECONFIG_FILE: Final = "pulumi-python:dynamic/kubernetes:KubeconfigFile"
 CLUSTER: Final = "pulumi-python:dynamic/kubernetes:KubesprayCluster"
 BACKUP_SERVER: Final = "pulumi-python:dynamic/backup:BackupServer"
+TEMPLATE: Final = "pulumi-python:dynamic/images:Template"
+PREFLIGHT: Final = "pulumi-python:dynamic/preflight:Preflight"
+FILE: Final = "proxmoxve:download/file:File"
+NFS: Final = "proxmoxve:storage/nfs:Nfs"
+PBS: Final = "proxmoxve:storage/pbs:Pbs"
+JOB: Final = "proxmoxve:backup/job:Job"
 RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
 OUT_OF_REACH: Final = "Proxmox VE cannot reach the backups on it any more"
@@ -51,18 +57,18 @@ NOUNS: Final[Mapping[str, Noun]] = {
     CLUSTER: Noun("cluster", "everything that runs on it is lost"),
     RELEASE: Noun("release"),
     "pulumi-python:dynamic/powerdns:TsigKey": Noun("transfer key", "secondaries cannot fetch zones with the old one"),
-    "pulumi-python:dynamic/images:Template": Noun("template", "nothing can be cloned from it any more"),
+    TEMPLATE: Noun("template", "nothing can be cloned from it any more"),
     "pulumi-python:dynamic/machines:GuestAddress": Noun("address"),
-    "pulumi-python:dynamic/preflight:Preflight": Noun("preflight"),
+    PREFLIGHT: Noun("preflight"),
     "pulumi-python:dynamic/kubernetes:AttemptedMembers": Noun("list of machines that join"),
     KUBECONFIG_FILE: Noun("kubeconfig file"),
     "pulumi-python:dynamic/kubernetes:KnownKubeconfig": Noun("kubeconfig"),
     "pulumi-python:dynamic/certificates:AcmeAccount": Noun("ACME account", "its key is lost"),
     BACKUP_SERVER: Noun("backup server"),
-    "proxmoxve:download/file:File": Noun("file"),
-    "proxmoxve:storage/nfs:Nfs": Noun("storage", OUT_OF_REACH),
-    "proxmoxve:storage/pbs:Pbs": Noun("storage", OUT_OF_REACH),
-    "proxmoxve:backup/job:Job": Noun("backup job", "its machines are not backed up any more"),
+    FILE: Noun("file"),
+    NFS: Noun("storage", OUT_OF_REACH),
+    PBS: Noun("storage", OUT_OF_REACH),
+    JOB: Noun("backup job", "its machines are not backed up any more"),
     "command:remote:Command": Noun("check over SSH"),
     "random:index/randomPassword:RandomPassword": Noun("password", "what still has the old one is locked out"),
     "tls:index/privateKey:PrivateKey": Noun("private key", "what trusts the old one locks the platform out"),

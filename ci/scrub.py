@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from components.engine import SIGNATURE
+
 MASK: Final = "[secret]"
 SHORTEST: Final = 8
 """Characters. What is shorter cannot be told from other words."""
@@ -18,8 +20,6 @@ LONG_WORD: Final = 32
 """Characters of a part that is looked for by itself: a line of a key, a token in a kubeconfig."""
 _NAME: Final = re.compile(r"[a-z]+([-._/:@ ]+[a-z]+)*/?|\d+([.:/]\d+)+")
 """What things are called by, or an address: hardly a generator of secrets makes such a text."""
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""Marks a secret in an exported state and in events."""
 _SECRET_VARIABLE: Final = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY)$")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ci import engine, nouns
 from ci.engine import EngineError
+from components.engine import plain
 
 
 class CopyError(Exception):
@@ -43,12 +44,8 @@ def _server(stack: str) -> dict[str, Any]:
     resources = engine.export(stack, show_secrets=True)["deployment"].get("resources") or ()
     for resource in resources:
         if resource["type"] == nouns.BACKUP_SERVER:
-            return {key: _plain(value) for key, value in resource["inputs"].items()}
+            return dict(plain(resource["inputs"]))
     raise EngineError(f"the stack {stack} holds no backup server: pulumi up -s {stack}")
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(value["plaintext"]) if isinstance(value, Mapping) and "plaintext" in value else value
 
 
 def _copy(site: str, text: str, server: Mapping[str, Any]) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from functools import cache
 
 from proxmoxer import ProxmoxAPI
 
+from ci.nouns import RELEASE
+from components import engine
+from components.engine import EngineError
 from components.proxmox import ApiError, client, remove_vm
 from recovery import cluster, proxmox
 from recovery.state import (
-    RELEASE,
     Adoption,
     Deployment,
     Pending,
@@ -23,7 +24,6 @@ from recovery.state import (
     half_made,
     kubeconfig,
     pending,
-    plain,
     with_adopted,
 )
 from verify.checks import CheckFailed
@@ -37,11 +37,12 @@ def recover(stack: str) -> None:
     """Unlock the stack and settle what its last run left pending or behind.
 
     Raises:
-        RecoveryError: a VM bears a derived id but not its name, the cluster does not answer, or the engine refused.
+        RecoveryError: a VM bears a derived id but not its name, or the cluster does not answer.
+        EngineError: the engine refused.
         ApiError: Proxmox VE refused.
     """
     _unlock(stack)
-    deployment: Deployment = plain(_export(stack, "--show-secrets")["deployment"])
+    deployment: Deployment = engine.plain(engine.export(stack, show_secrets=True)["deployment"])
     creations = pending(deployment, "creating")
     unfinished = {*cut_short(deployment), *half_made(deployment)}
     api = _api(stack)
@@ -55,12 +56,12 @@ def recover(stack: str) -> None:
         print(f"removing VM {vm.vm_id} {vm.name}: it was cloned, and its creation failed", flush=True)
         remove_vm(api, vm.vm_id)
     if adopted:
-        exported = _export(stack)
+        exported = engine.export(stack)
         exported["deployment"] = with_adopted(exported["deployment"], adopted)
-        _pulumi("stack", "import", "--stack", stack, stdin=json.dumps(exported))
+        engine.run("stack", "import", "--stack", stack, stdin=json.dumps(exported))
     if creations or unfinished:
         kept = [f"--exclude={urn}" for urn in failed_releases(deployment)]
-        _pulumi("refresh", "--yes", "--skip-preview", "--stack", stack, *kept, "--clear-pending-creates")
+        engine.run("refresh", "--yes", "--skip-preview", "--stack", stack, *kept, "--clear-pending-creates")
     elif not removed:
         print(f"stack {stack} is unlocked; nothing was cut short", flush=True)
 
@@ -98,34 +99,16 @@ def _name(urn: str) -> str:
 
 def _unlock(stack: str) -> None:
     try:
-        _pulumi("cancel", "--yes", "--stack", stack)
-    except RecoveryError as error:
+        engine.run("cancel", "--yes", "--stack", stack)
+    except EngineError as error:
         if not any(words in str(error) for words in UNLOCKED):
             raise
 
 
-def _export(stack: str, *options: str) -> Deployment:
-    exported: Deployment = json.loads(_pulumi("stack", "export", "--stack", stack, *options))
-    return exported
-
-
 def _api(stack: str) -> ProxmoxAPI:
-    settings = json.loads(_pulumi("config", "get", "oss-nextgen:proxmox", "--stack", stack))
-    token = _pulumi("config", "get", "oss-nextgen:proxmoxApiToken", "--stack", stack).strip()
+    settings = json.loads(engine.run("config", "get", "oss-nextgen:proxmox", "--stack", stack))
+    token = engine.run("config", "get", "oss-nextgen:proxmoxApiToken", "--stack", stack).strip()
     return client(settings["endpoint"], token, settings.get("insecure", False))
-
-
-def _pulumi(*arguments: str, stdin: str = "") -> str:
-    command = ["pulumi", *arguments, "--non-interactive"]
-    try:
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise RecoveryError(
-            "there is no `pulumi` on the PATH: install it (https://www.pulumi.com/docs/install/)"
-        ) from None
-    if result.returncode:
-        raise RecoveryError(f"pulumi {arguments[0]}: {(result.stderr or result.stdout).strip()}")
-    return result.stdout
 
 
 def main() -> int:
@@ -133,7 +116,7 @@ def main() -> int:
     parser.add_argument("stack")
     try:
         recover(parser.parse_args().stack)
-    except (RecoveryError, ApiError) as error:
+    except (ApiError, EngineError, RecoveryError) as error:
         print(f"recovery: {error}", file=sys.stderr)
         return 1
     return 0

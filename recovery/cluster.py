@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from recovery.state import RELEASE, Adoption, Pending
+from ci.nouns import RELEASE
+from recovery.state import Adoption, Pending
 from verify.cluster import Cluster, Object
 
 MANAGER: Final = "pulumi-kubernetes"

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from proxmoxer import ProxmoxAPI
 
+from ci import nouns
 from components.proxmox import Vm, api_errors, find_named, find_vm, has_file, remove_vm, unlocked
 from recovery.state import Adoption, Deployment, Pending, RecoveryError
-
-VM: Final = "proxmoxve:index/vmLegacy:VmLegacy"
-TEMPLATE: Final = "pulumi-python:dynamic/images:Template"
-FILE: Final = "proxmoxve:download/file:File"
-NFS: Final = "proxmoxve:storage/nfs:Nfs"
-PBS: Final = "proxmoxve:storage/pbs:Pbs"
-JOB: Final = "proxmoxve:backup/job:Job"
-PREFLIGHT: Final = "pulumi-python:dynamic/preflight:Preflight"
-"""It is checked before anything is made, so the state knows from it what was about to be."""
 
 
 def settle(api: ProxmoxAPI, creation: Pending) -> Adoption | None:
@@ -27,20 +19,20 @@ def settle(api: ProxmoxAPI, creation: Pending) -> Adoption | None:
         RecoveryError: a VM bears the derived id but not the name.
     """
     inputs = creation.inputs
-    if creation.type == VM:
+    if creation.type == nouns.VM:
         _remove_half_made(api, inputs)
-    elif creation.type == TEMPLATE:
+    elif creation.type == nouns.TEMPLATE:
         for vm in find_named(api, inputs["name"]):
             if not vm.template:
                 print(f"removing VM {vm.vm_id} {vm.name}: its build was cut short", flush=True)
                 remove_vm(api, vm.vm_id)
-    elif creation.type == FILE:
+    elif creation.type == nouns.FILE:
         volume = "{datastoreId}:{contentType}/{fileName}".format_map(inputs)
         if has_file(api, inputs["nodeName"], volume):
             return Adoption(volume, {"id": volume})
-    elif creation.type in {NFS, PBS, JOB}:
+    elif creation.type in {nouns.NFS, nouns.PBS, nouns.JOB}:
         with api_errors():
-            known = [one["id"] for one in api.cluster.backup.get()] if creation.type == JOB else _storages(api)
+            known = [one["id"] for one in api.cluster.backup.get()] if creation.type == nouns.JOB else _storages(api)
         if inputs["resourceId"] in known:
             return Adoption(inputs["resourceId"])
     return None
@@ -56,8 +48,9 @@ def strays(api: ProxmoxAPI, deployment: Deployment) -> list[Vm]:
     Whatever runs or is protected is somebody's, whoever's: a clone is neither before its creation is done.
     """
     resources = deployment.get("resources", [])
-    known = {int(one["inputs"]["vmId"]) for one in resources if one["type"] == VM}
-    pools = [pool for one in resources if one["type"] == PREFLIGHT for pool in one["outputs"].get("pools", ())]
+    known = {int(one["inputs"]["vmId"]) for one in resources if one["type"] == nouns.VM}
+    # It is checked before anything is made, so the state knows from it what was about to be.
+    pools = [pool for one in resources if one["type"] == nouns.PREFLIGHT for pool in one["outputs"].get("pools", ())]
     wanted = {int(vm_id): name for pool in pools for name, vm_id in pool["machines"].items()}
     found = [find_vm(api, vm_id) for vm_id in sorted(wanted.keys() - known)]
     return [vm for vm in found if vm and vm.name == wanted[vm.vm_id] and not (vm.running or _protected(api, vm))]

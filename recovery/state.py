@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-RELEASE: Final = "kubernetes:helm.sh/v3:Release"
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""Key that marks what is more than a plain value: a secret, for one."""
+from ci.nouns import RELEASE
+
 CUT_SHORT: Final = "its creation was cut short"
 
 Deployment = dict[str, Any]
@@ -113,14 +111,3 @@ def with_adopted(deployment: Deployment, adoptions: Mapping[str, Adoption]) -> D
         else:
             resources[at : at + 1] = [made, {**resources[at], "delete": True}]
     return {**deployment, "resources": resources, "pending_operations": []}
-
-
-def plain(value: Any) -> Any:
-    """A value of an export with `--show-secrets`, secrets as what they are."""
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        if SIGNATURE in value and "plaintext" in value:
-            return plain(json.loads(value["plaintext"]))
-        return {key: plain(item) for key, item in value.items()}
-    return value

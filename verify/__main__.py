@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from components.engine import EngineError
 from settings import SettingsError
 from verify import plan, report
 from verify.certificates import Trust, TrustError
@@ -24,7 +25,7 @@ def main() -> int:
         trust = Trust(arguments.ca)
         print(f"reading the stack {arguments.site}", file=sys.stderr, flush=True)
         checks = plan.checks(Stack.read(arguments.site), trust)
-    except (StackError, SettingsError, TrustError) as error:
+    except (EngineError, StackError, SettingsError, TrustError) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 1
     progress = report.Progress()

@@ -49,7 +49,8 @@ def copies(stack: Stack) -> list[Check]:
         CheckFailed: the outputs name no server.
     """
     secondary = stack.output("backup", Backup).dnsServer
-    sites = stack.backup_server.sites.values() if stack.backup_server else ()
+    server = stack.settings.backup_server
+    sites = server.sites.values() if server else ()
     return [
         Check("copy", zone, partial(zone_is_copied, zone, secondary, primary))
         for site in sites

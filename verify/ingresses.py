@@ -38,11 +38,11 @@ def hosts(stack: Stack, trust: Trust) -> list[Check]:
     ingresses = [item for item in Cluster.of(stack).items(INGRESSES) if item["spec"].get("ingressClassName") == name]
     if not ingresses:
         raise CheckFailed(f"the cluster has no Ingress of class {name}")
-    checks = []
+    services, checks = stack.settings.services, []
     for host, path in sorted(_paths(ingresses).items()):
         if any(f".{host}".endswith(f".{domain}") for domain in stack.domains()):
             checks.append(Check("address", host, partial(host_address, stack, host, address)))
-        url = _url(host, stack.https_port, path)
+        url = _url(host, services.https_port if services else 443, path)
         checks.append(Check("https", url, partial(check_url, url, address, trust.tls)))
     return checks
 

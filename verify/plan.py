@@ -32,13 +32,13 @@ def checks(stack: Stack, trust: Trust) -> list[Check]:
         ("authentik", Check("authentik", "its URL", partial(ingresses.authentik, stack, trust))),
         ("homepageUrl", Check("homepage", "its URL", partial(ingresses.homepage, stack, trust))),
     )
-    quorum = Check("quorum", stack.proxmox.endpoint, partial(proxmox.quorum, stack))
+    quorum = Check("quorum", stack.settings.proxmox.endpoint, partial(proxmox.quorum, stack))
     found = [quorum]
-    for asked_for, by_output in ((stack.has_cluster, of_cluster), (stack.has_services, of_services)):
+    for asked_for, by_output in ((stack.settings.kubernetes, of_cluster), (stack.settings.services, of_services)):
         found += [check for key, check in by_output if asked_for or key in stack.outputs]
     if "authentik" in stack.outputs:
         found.append(Check("restore", "authentik's dumps", partial(backups.restored, stack)))
-    if stack.backup_server is not None:
+    if stack.settings.backup_server is not None:
         found.append(Check("store", "NFS", partial(backup_server.store, stack)))
         found.append(Check("copy", "every zone", partial(backup_server.copies, stack)))
     return found

@@ -15,7 +15,7 @@ def quorum(stack: Stack) -> str:
     Raises:
         CheckFailed: with all that is wrong.
     """
-    proxmox = stack.proxmox
+    proxmox = stack.settings.proxmox
     try:
         api = client(proxmox.endpoint, stack.api_token, proxmox.insecure)
         with api_errors():

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from proxmoxer import ProxmoxAPI
 
+from ci.nouns import FILE, JOB, NFS, PBS, PREFLIGHT, RELEASE, TEMPLATE, VM
+from components.engine import SIGNATURE, plain
 from components.proxmox import client
-from recovery.proxmox import FILE, JOB, NFS, PBS, PREFLIGHT, TEMPLATE, VM, settle, strays
+from recovery.proxmox import settle, strays
 from recovery.state import (
-    RELEASE,
-    SIGNATURE,
     Adoption,
     Pending,
     RecoveryError,
@@ -22,7 +22,6 @@ from recovery.state import (
     half_made,
     kubeconfig,
     pending,
-    plain,
     with_adopted,
 )
 from tests.unit.proxmox_server import ProxmoxServer

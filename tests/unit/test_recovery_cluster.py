@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ci.nouns import RELEASE
 from recovery.cluster import settle, unblock
-from recovery.state import RELEASE, Adoption, Pending
+from recovery.state import Adoption, Pending
 from verify.cluster import JSON, Cluster, Object
 
 WEB = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web", "namespace": "shop"}}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ci.nouns import NFS, RELEASE
+from components.engine import SIGNATURE
 from recovery.__main__ import main
-from recovery.proxmox import NFS
-from recovery.state import RELEASE, SIGNATURE
 from tests.unit.proxmox_server import ProxmoxServer
 
 PULUMI = """#!{python}

@@ -88,7 +88,7 @@ def test_a_failure_is_kept_for_reviewers(answers: Callable[[Answers], None], giv
 
 def test_a_stack_that_cannot_be_opened_says_why(answers: Callable[[Answers], None]) -> None:
     answers({"stack export": (0, EXPORT, ""), "config --json": (255, "", "error: incorrect passphrase")})
-    with pytest.raises(EngineError, match="pulumi config --json: error: incorrect passphrase"):
+    with pytest.raises(EngineError, match="pulumi config: error: incorrect passphrase"):
         Stack.open("paris")
 
 

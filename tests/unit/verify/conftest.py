@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from settings import Proxmox
+from lab.layout import REPOSITORY
+from settings import Settings
 from tests.unit.verify.pki import Ca
 from verify.certificates import Trust
 from verify.stack import Stack
@@ -31,17 +32,12 @@ def trust(ca: Ca, tmp_path: Path) -> Trust:
 
 @pytest.fixture
 def stack() -> MakeStack:
-    """Makes a stack with the outputs that it is given."""
+    """Makes a stack of Paris with the outputs that it is given, and other settings."""
+    committed = Settings.read(REPOSITORY / "Pulumi.paris.yaml")
+    token = "user@pve!token=6f2ad9a0-0000-4000-8000-000000000001"
 
-    def make(outputs: dict[str, Any] | None = None, **changes: Any) -> Stack:
-        fields: dict[str, Any] = {
-            "name": "paris",
-            "outputs": {"domains": ["ef-fr.dev"], **(outputs or {})},
-            "proxmox": Proxmox(endpoint="https://pve.example:8006", nodes=("pve1",), vm_id_base=2000),
-            "api_token": "user@pve!token=6f2ad9a0-0000-4000-8000-000000000001",
-            "has_cluster": True,
-            "has_services": True,
-        }
-        return Stack(**{**fields, **changes})
+    def make(outputs: dict[str, Any] | None = None, api_token: str = token, **settings: Any) -> Stack:
+        found = {"domains": ["ef-fr.dev"], **(outputs or {})}
+        return Stack(committed.model_copy(update=settings), found, api_token)
 
     return make

@@ -104,7 +104,7 @@ def test_every_zone_of_every_site_is_compared_and_the_store_is_called(
         dns_port=primary.port,
     )
     outputs = {"backup": {"server": address(3), "dnsServer": secondary.model_dump()}}
-    made = stack(outputs, backup_server=BackupServer(sites={"paris": site}), has_cluster=False, has_services=False)
+    made = stack(outputs, backup_server=BackupServer(sites={"paris": site}), kubernetes=None, services=None)
     results = run_all(backup_server.copies(made))
     assert [(result.target, result.passed) for result in results] == [("ef-fr.dev", True), ("ef-fr.io", True)]
 

@@ -89,22 +89,22 @@ def test_the_engine_s_own_words(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.lille.yaml"
     file.write_text((REPOSITORY / "Pulumi.lille.yaml").read_text())
     result = verify(tmp_path, "lille")
-    assert "verify: pulumi stack: error: no stack named 'lille' found" in result.stderr
+    assert "verify: pulumi stack output: error: no stack named 'lille' found" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("outputs", "has_cluster", "checked"),
+    ("outputs", "settings", "checked"),
     [
-        ({}, False, ["quorum"]),
-        ({"dnsServers": [], "nodes": []}, False, ["quorum", "dns"]),
-        ({}, True, ["quorum", "nodes", "certificate"]),
-        ({"storageClass": "longhorn"}, True, ["quorum", "nodes", "certificate", "storage class"]),
+        ({}, {"kubernetes": None}, ["quorum"]),
+        ({"dnsServers": [], "nodes": []}, {"kubernetes": None}, ["quorum", "dns"]),
+        ({}, {}, ["quorum", "nodes", "certificate"]),
+        ({"storageClass": "longhorn"}, {}, ["quorum", "nodes", "certificate", "storage class"]),
     ],
 )
 def test_a_site_without_services_is_checked_for_what_it_has(
-    stack: MakeStack, trust: Trust, outputs: dict[str, Any], has_cluster: bool, checked: list[str]
+    stack: MakeStack, trust: Trust, outputs: dict[str, Any], settings: dict[str, Any], checked: list[str]
 ) -> None:
-    made = stack(outputs, has_cluster=has_cluster, has_services=False)
+    made = stack(outputs, services=None, **settings)
     assert [check.name for check in plan.checks(made, trust)] == checked
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from settings import Services
 from tests.unit.verify.conftest import MakeStack
 from tests.unit.verify.pki import Ca
 from tests.unit.verify.servers import address, https
@@ -156,7 +158,12 @@ def test_what_is_checked_of_the_ingresses(
     ]
     monkeypatch.setattr(Cluster, "of", lambda _stack: Ingresses(found))
     outputs = {"ingressClass": "nginx", "ingressAddress": controller.address}
-    checks = ingresses.hosts(stack(outputs, https_port=controller.port), trust)
+    services = Services(
+        dns_address=IPv4Address("10.75.10.200"),
+        ingress_address=IPv4Address("10.75.10.201"),
+        https_port=controller.port,
+    )
+    checks = ingresses.hosts(stack(outputs, services=services), trust)
     assert [(check.name, check.target) for check in checks] == [
         ("address", "app.ef-fr.dev"),
         ("https", controller.url("app.ef-fr.dev", "/api")),
