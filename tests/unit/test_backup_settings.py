@@ -81,6 +81,11 @@ CASES = [
         lambda raw: (put("backupServer.pbs", {**PBS, "username": "root@pam"})(raw), put("pbsToken", PBS_TOKEN)(raw)),
         ('pbs.username is "root@pam"', "user@realm!token", "pbsToken"),
     ),
+    Case(
+        "name-in-own-zone",
+        lambda raw: (put("backupServer.pbs", {**PBS, "server": "pbs.ef-fr.dev"})(raw), put("pbsToken", PBS_TOKEN)(raw)),
+        ('backupServer.pbs.server is "pbs.ef-fr.dev"', "an address, or a name outside ef-fr.dev"),
+    ),
     Case("malformed-secret", put("dnsTransferKey", SecretStr("short")), ("dnsTransferKey (not shown)", "32 bytes")),
 ]
 

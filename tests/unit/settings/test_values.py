@@ -63,6 +63,9 @@ def test_each_case_is_a_rule_of_its_own() -> None:
     assert len({case.rule for case in CASES}) == len(CASES)
 
 
+CLOUD_IMAGE = {"url": "https://images.ef-fr.dev/debian.qcow2", "sha256": "0" * 64}
+
+
 @pytest.mark.parametrize(
     ("rule", "path", "value"),
     [
@@ -102,6 +105,7 @@ def test_each_case_is_a_rule_of_its_own() -> None:
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", ".kube/x"),
         ("bad-kubeconfig-path", "kubernetes.kubeconfigPath", "."),
         ("name-in-own-zone", "image.iso", {"url": "https://iso.ef-fr.dev/debian.iso", "sha256": "0" * 64}),
+        ("name-in-own-zone", "image", {"source": "cloud-image", "cloudImage": CLOUD_IMAGE}),
         ("name-in-own-zone", "image.mirror", "debian.ef-fr.io"),
         ("name-in-own-zone", "kubernetes.kubespray.repository", "git@Git.ef-fr.dev:kubespray.git"),
         ("name-in-own-zone", "kubernetes.registryMirror", "ef-fr.io:5000"),
