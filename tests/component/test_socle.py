@@ -218,6 +218,12 @@ def test_a_volume_that_no_pod_has_just_now_is_copied_too(mocks: Mocks) -> None:
     assert mocks.values()["defaultSettings"]["allowRecurringJobWhileVolumeDetached"] is True
 
 
+def test_volumes_follow_longhorn_to_its_new_engine(mocks: Mocks) -> None:
+    """By itself it leaves them behind, and refuses the release after the next for that."""
+    declare(lambda: longhorn(None).storage_class)
+    assert mocks.values()["defaultSettings"]["concurrentAutomaticEngineUpgradePerNodeLimit"] >= 1
+
+
 def longhorn(store: BackupStore | None) -> Longhorn:
     storage = Storage(snapshots=Schedule(cron="0 */6 * * *", retain=4))
     return Longhorn("longhorn", LonghornArgs(CHARTS.longhorn, "longhorn-system", 3, False, storage, store))
