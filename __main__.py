@@ -82,8 +82,8 @@ if settings.kubernetes is not None:
     if backup is not None:
         EtcdSnapshots("etcd-snapshots", EtcdSnapshotsArgs(backup.server, backup.etcd), on_cluster)
     if settings.services is not None:
-        store = backup.longhorn if backup else None
-        socle_args = SocleArgs(settings, settings.services, optional_secret("dnsTransferKey"), store)
+        target = backup.longhorn if backup else None
+        socle_args = SocleArgs(settings, settings.services, optional_secret("dnsTransferKey"), target)
         socle = Socle("socle", socle_args, on_cluster)
     certificates = socle.tls_certificates if socle else {}
     teams_args = TeamsArgs(site, settings.teams, cluster.api_server, certificates, settings.protection)

@@ -10,7 +10,6 @@ import pulumi_proxmoxve as proxmoxve
 
 from components.machines import Machine
 from components.references import Reference, ReferenceProblem
-from components.socle import BackupStore
 from outputs import Backup, BackupDatastore, Directories
 from settings import Backup as Settings
 
@@ -38,8 +37,8 @@ class SiteBackupArgs:
 class SiteBackup(pulumi.ComponentResource):
     """A storage on the backup server, and a job that backs every machine up to it."""
 
-    longhorn: BackupStore
-    """For Longhorn's backups of volumes."""
+    longhorn: pulumi.Output[str]
+    """Its target for Longhorn's backups of volumes, `nfs://host:/path`."""
     server: pulumi.Output[str]
     """Address of the server."""
     etcd: pulumi.Output[str]
@@ -53,7 +52,7 @@ class SiteBackup(pulumi.ComponentResource):
         backup = args.server.plain("backup", Backup)
         directories = backup.apply(lambda backup: _directories(backup, args))
         self.server, self.etcd = backup["server"], directories["etcd"]
-        self.longhorn = BackupStore(pulumi.Output.concat("nfs://", self.server, ":", directories["longhorn"]))
+        self.longhorn = pulumi.Output.concat("nfs://", self.server, ":", directories["longhorn"])
         storage: proxmoxve.storage.Nfs | proxmoxve.storage.Pbs
         if args.settings.vzdump == "pbs":
             pbs = backup.apply(lambda backup: _pbs(backup, args))
@@ -84,7 +83,7 @@ class SiteBackup(pulumi.ComponentResource):
             repeat_missed=True,
             opts=child,
         )
-        self.register_outputs({"longhornTarget": self.longhorn.url})
+        self.register_outputs({"longhornTarget": self.longhorn})
 
     def _datastore(
         self, name: str, pbs: pulumi.Output[BackupDatastore], args: SiteBackupArgs, opts: pulumi.ResourceOptions

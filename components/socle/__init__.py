@@ -18,7 +18,7 @@ from components.socle.authentik import Authentik, AuthentikArgs
 from components.socle.component import Socle, SocleArgs
 from components.socle.external_services import ExternalServices, ExternalServicesArgs
 from components.socle.homepage import Homepage, HomepageArgs
-from components.socle.longhorn import BackupStore, Longhorn, LonghornArgs
+from components.socle.longhorn import Longhorn, LonghornArgs
 from components.socle.metallb import MetalLb, MetalLbArgs
 from components.socle.namespaces import Namespaces, NamespacesArgs
 from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
@@ -28,7 +28,6 @@ from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsA
 __all__ = [
     "Authentik",
     "AuthentikArgs",
-    "BackupStore",
     "ExternalServices",
     "ExternalServicesArgs",
     "Homepage",

@@ -15,7 +15,7 @@ from components.socle import hosts, zones
 from components.socle.authentik import Application, Authentik, AuthentikArgs
 from components.socle.external_services import ExternalServices, ExternalServicesArgs
 from components.socle.homepage import Homepage, HomepageArgs
-from components.socle.longhorn import BackupStore, Longhorn, LonghornArgs
+from components.socle.longhorn import Longhorn, LonghornArgs
 from components.socle.metallb import MetalLb, MetalLbArgs
 from components.socle.namespaces import Namespaces, NamespacesArgs
 from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
@@ -37,7 +37,7 @@ class SocleArgs:
     """`settings.services`, which a site with a socle has."""
     transfer_key: pulumi.Output[str] | None = None
     """Signs zone transfers, the same on every server of the platform; secret."""
-    backup_store: BackupStore | None = None
+    backup_target: pulumi.Input[str] | None = None
     """Where Longhorn backs its volumes up to."""
 
 
@@ -85,7 +85,7 @@ class Socle(pulumi.ComponentResource):
                 volume_nodes(settings.pools),
                 protection,
                 settings.storage,
-                args.backup_store,
+                args.backup_target,
             ),
             self._child,
         )

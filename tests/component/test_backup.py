@@ -100,7 +100,7 @@ def test_every_machine_is_backed_up_to_the_sites_directory(mocks: Mocks) -> pulu
         assert (job["vmids"], job["schedule"]) == (["2201", "2202"], "sat 03:00")
         assert job["pruneBackups"] == {"keep-daily": "7", "keep-weekly": "4", "keep-monthly": "6"}
 
-    return pulumi.Output.all(backup.job.id, backup.longhorn.url, backup.etcd).apply(check)
+    return pulumi.Output.all(backup.job.id, backup.longhorn, backup.etcd).apply(check)
 
 
 def test_a_site_that_the_server_does_not_know_is_told_what_to_do(mocks: Mocks) -> None:

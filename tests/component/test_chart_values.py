@@ -17,7 +17,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.socle import BackupStore, Socle, SocleArgs
+from components.socle import Socle, SocleArgs
 from components.socle.release import merged
 from lab.chart_repository import VARIABLE, given_archives
 from settings import Settings
@@ -54,9 +54,7 @@ def given() -> dict[str, Tree]:
     pulumi.runtime.set_mocks(mocks, project="oss-nextgen", stack="paris", preview=False)
     settings = Settings.read(REPOSITORY / "Pulumi.paris.yaml")
     assert settings.services
-    args = SocleArgs(
-        settings, settings.services, backup_store=BackupStore("cifs://nas/paris", {"CIFS_USERNAME": "paris"})
-    )
+    args = SocleArgs(settings, settings.services, backup_target="nfs://10.75.20.101:/srv/backup/paris/longhorn")
 
     @pulumi.runtime.test
     def declare() -> pulumi.Output[str]:
@@ -114,7 +112,7 @@ def test_no_value_is_unknown_to_its_official_chart(given: dict[str, Tree], relea
 
 def test_the_site_gives_values_to_every_release(given: dict[str, Tree]) -> None:
     assert sorted(given) == sorted(RELEASES)
-    assert json.dumps(given).count("cifs://nas/paris") == 1
+    assert json.dumps(given).count("nfs://10.75.20.101:/srv/backup/paris/longhorn") == 1
 
 
 DEFAULT: Tree = {"image": {"tag": ""}, "resources": {}, "extra": None, "pod": {"labels": {}}, "security": {"user": 1}}

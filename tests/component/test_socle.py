@@ -13,7 +13,6 @@ from pulumi.runtime import rpc
 from components.authority import InternalAuthority, InternalAuthorityArgs
 from components.powerdns.server import PowerDns, PowerDnsArgs
 from components.socle import (
-    BackupStore,
     ExternalServices,
     ExternalServicesArgs,
     Homepage,
@@ -224,9 +223,9 @@ def test_volumes_follow_longhorn_to_its_new_engine(mocks: Mocks) -> None:
     assert mocks.values()["defaultSettings"]["concurrentAutomaticEngineUpgradePerNodeLimit"] >= 1
 
 
-def longhorn(store: BackupStore | None) -> Longhorn:
+def longhorn(target: pulumi.Input[str] | None) -> Longhorn:
     storage = Storage(snapshots=Schedule(cron="0 */6 * * *", retain=4))
-    return Longhorn("longhorn", LonghornArgs(CHARTS.longhorn, "longhorn-system", 3, False, storage, store))
+    return Longhorn("longhorn", LonghornArgs(CHARTS.longhorn, "longhorn-system", 3, False, storage, target))
 
 
 def test_longhorn_takes_snapshots_of_every_volume(mocks: Mocks) -> None:
@@ -240,22 +239,12 @@ def test_longhorn_takes_snapshots_of_every_volume(mocks: Mocks) -> None:
 
 
 def test_longhorn_backs_up_to_the_store_that_it_is_given(mocks: Mocks) -> None:
-    declare(lambda: longhorn(BackupStore(pulumi.Output.from_input("nfs://10.75.20.101:/srv/longhorn"))).storage_class)
+    declare(lambda: longhorn(pulumi.Output.from_input("nfs://10.75.20.101:/srv/longhorn")).storage_class)
     jobs = {job["spec"]["task"]: job["spec"] for job in mocks.of("RecurringJob").values()}
     assert jobs.keys() == {"snapshot", "backup"}
     assert (jobs["backup"]["cron"], jobs["backup"]["retain"]) == ("30 3 * * *", 14)
-    assert mocks.values()["defaultBackupStore"]["backupTarget"] == "nfs://10.75.20.101:/srv/longhorn"
-    assert not mocks.of("Secret")
-
-
-def test_credentials_of_the_backup_store_are_in_a_secret_only(mocks: Mocks) -> None:
-    store = BackupStore("cifs://10.75.20.101/longhorn", {"CIFS_USERNAME": "paris", "CIFS_PASSWORD": "s3cret"})
-    declare(lambda: longhorn(store).storage_class)
-    made = mocks.of("Secret")["longhorn-backup-store"]
-    assert made["metadata"]["namespace"] == "longhorn-system"
-    assert opened(made) == {"CIFS_USERNAME": "paris", "CIFS_PASSWORD": "s3cret"}
-    assert mocks.values()["defaultBackupStore"]["backupTargetCredentialSecret"] == "backup-store"
-    assert "s3cret" not in str(mocks.values())
+    expected = {"backupTarget": "nfs://10.75.20.101:/srv/longhorn", "backupTargetCredentialSecret": ""}
+    assert mocks.values()["defaultBackupStore"] == expected
 
 
 def test_the_ingress_controller_has_a_fixed_address_and_a_default_certificate(mocks: Mocks) -> None:
