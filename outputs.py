@@ -151,7 +151,7 @@ class Backup(TypedDict):
     server: Annotated[str, Field(examples=["10.75.20.100"])]
     """IPv4 address of its NFS server (version 4)."""
     sites: dict[str, Directories]
-    """Site to its directories. Only the site's own networks may mount them."""
+    """Site to its directories. Only the site itself may mount them: each has its own clients."""
     dnsServer: Server
     """The secondary of the sites' zones."""
     pbs: NotRequired[BackupDatastore]

@@ -103,8 +103,17 @@ def missing_backup(site: Site) -> str | None:
 
 
 def _backed_up(site: Site) -> dict[str, Any]:
-    """What the backup server is told of a site: its machines and its Proxmox VE, and where its name server is."""
-    return {"networks": [str(site.network)], "dnsAddress": str(site.dns_address), "dnsPort": SERVICE_PORTS["dnsPort"]}
+    """What the backup server is told of a site: its machines and its Proxmox VE, and where its name server is.
+
+    Which leases the control plane gets nobody knows before, and no played pod mounts what it might.
+    """
+    return {
+        "networks": [str(site.machines)],
+        "proxmoxNodes": [str(site.proxmox)],
+        "controlPlane": [],
+        "dnsAddress": str(site.dns_address),
+        "dnsPort": SERVICE_PORTS["dnsPort"],
+    }
 
 
 def _name_servers(services: Mapping[str, Any], own: Site) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -53,7 +54,11 @@ class BackedUpSite(Model):
     """A site that this server keeps the backups of."""
 
     networks: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Who may mount the site's directories: the networks of its machines and of its Proxmox nodes."""
+    """Who may mount the site's directory for Longhorn: the networks of its machines, and so the pods on them."""
+    proxmox_nodes: tuple[Address, ...]
+    """Who may mount its directory for vzdump: its Proxmox VE nodes. None where `backup.vzdump` is pbs."""
+    control_plane: tuple[Address, ...]
+    """Who may mount its directory for snapshots of etcd: the machines of its control plane. None without a cluster."""
     zones: tuple[Domain, ...] = ()
     """The zones that this server has a copy of."""
     dns_address: Address | None = None
@@ -107,18 +112,23 @@ def backup_is_elsewhere(stack: str, backup: Backup) -> Iterator[Problem]:
 
 def exports_are_apart(backup_server: BackupServer | None) -> Iterator[Problem]:
     """Whoever mounts a directory is root in it: it is the site's alone, never everybody's nor another site's."""
-    networks = [
-        (f"backupServer.sites.{name}.networks[{index}]", network)
+    clients = [
+        (name, f"backupServer.sites.{name}.{key}[{index}]", client)
         for name, site in (backup_server.sites.items() if backup_server else ())
-        for index, network in enumerate(site.networks)
+        for key, listed in (
+            ("networks", site.networks),
+            ("proxmoxNodes", site.proxmox_nodes),
+            ("controlPlane", site.control_plane),
+        )
+        for index, client in enumerate(listed)
     ]
-    for path, network in networks:
-        if network.prefixlen < WIDEST:
-            expected = f"must be a network of the site's machines or of its Proxmox nodes, /{WIDEST} or smaller"
-            yield Problem.at(path, network, "open-export", expected)
-    for (taken_by, taken), (path, network) in combinations(networks, 2):
-        if network.overlaps(taken):
-            yield Problem.at(path, network, "shared-export", f"must not overlap with {taken_by}, {taken}")
+    for _, path, client in clients:
+        if isinstance(client, IPv4Network) and client.prefixlen < WIDEST:
+            expected = f"must be a network of the site's machines, /{WIDEST} or smaller"
+            yield Problem.at(path, client, "open-export", expected)
+    for (owner, taken_by, taken), (name, path, client) in combinations(clients, 2):
+        if owner != name and IPv4Network(client).overlaps(IPv4Network(taken)):
+            yield Problem.at(path, client, "shared-export", f"must not overlap with {taken_by}, {taken}")
 
 
 RULES = (backup_server_has_machine, backup_zones_have_primary, backup_is_elsewhere, exports_are_apart)

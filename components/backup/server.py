@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pulumi
@@ -79,8 +81,10 @@ class BackupServer(pulumi.ComponentResource):
                 "folder": server.folder,
                 "sites": {
                     site: {
-                        "directories": list(self.directories[site].values()),
-                        "networks": [str(network) for network in known.networks],
+                        "exports": {
+                            self.directories[site][purpose]: list(map(str, clients))
+                            for purpose, clients in _clients(known).items()
+                        },
                         "zones": list(known.zones),
                         "primary": _primary(known),
                     }
@@ -99,6 +103,14 @@ class BackupServer(pulumi.ComponentResource):
         self.address = configured.id.apply(lambda _: address)
         self.dns_port = server.dns_port
         self.register_outputs({"address": self.address, "recap": configured.recap})
+
+
+def _clients(site: BackedUpSite) -> dict[str, Sequence[IPv4Address | IPv4Network]]:
+    """Who mounts each directory: Longhorn's pods, on any node; Proxmox VE; the kubelets of the control plane.
+
+    Every pod has its node's address. One list for all would show it the machines' disks.
+    """
+    return {"longhorn": site.networks, "vzdump": site.proxmox_nodes, "etcd": site.control_plane}
 
 
 def _primary(site: BackedUpSite) -> str:

@@ -143,9 +143,17 @@ def test_a_backup_stack_without_one_is_told_what_to_do(mocks: Mocks) -> None:
 
 @runtime_test
 def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks) -> pulumi.Output[None]:
-    networks = (IPv4Network("10.75.10.0/24"),)
-    paris = BackedUpSite(networks=networks, zones=("ef-fr.dev",), dns_address=IPv4Address("10.75.10.200"))
-    lille = BackedUpSite(networks=networks, zones=("l.fr",), dns_address=IPv4Address("10.59.10.200"), dns_port=5300)
+    paris, lille = (
+        BackedUpSite(
+            networks=(IPv4Network(f"{network}.0/24"),),
+            proxmox_nodes=(IPv4Address(f"{network}.5"),),
+            control_plane=(IPv4Address(f"{network}.101"), IPv4Address(f"{network}.102")),
+            zones=(zone,),
+            dns_address=IPv4Address(f"{network}.200"),
+            dns_port=port,
+        )
+        for network, zone, port in (("10.75.10", "ef-fr.dev", 53), ("10.59.10", "l.fr", 5300))
+    )
     login = Login("ossng", 22, 900, pulumi.Output.secret("-----BEGIN"))
     server = BackupServer(
         "backup",
@@ -159,8 +167,12 @@ def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks)
         assert server.directories["paris"] == PATHS
         inputs = mocks.made["backup-server"]
         sites = inputs["sites"]
-        assert sites["paris"]["directories"] == list(PATHS.values())
-        assert sites["paris"]["networks"] == ["10.75.10.0/24"]
+        # No directory but Longhorn's is for whole networks: pods have their nodes' addresses.
+        assert sites["paris"]["exports"] == {
+            PATHS["longhorn"]: ["10.75.10.0/24"],
+            PATHS["vzdump"]: ["10.75.10.5"],
+            PATHS["etcd"]: ["10.75.10.101", "10.75.10.102"],
+        }
         assert [site["primary"] for site in sites.values()] == ["10.75.10.200", "10.59.10.200:5300"]
         assert inputs["uuid"] == UUID
         assert mocks.made["backup-ready-paris-workers-1"]["create"] == "cloud-init status --wait"

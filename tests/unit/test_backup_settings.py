@@ -12,7 +12,9 @@ from settings import Settings
 from tests.unit.settings.cases import STORAGE_POOL, TOKEN, VALID, Case, Raw, problems_of, put
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SITES = {"lille": {"networks": ["10.59.10.0/24"], "zones": ["lille.ef-fr.dev"], "dnsAddress": "10.59.10.200"}}
+CLIENTS = {"networks": ["10.59.10.0/24"], "proxmoxNodes": ["10.59.10.5"], "controlPlane": ["10.59.10.101"]}
+METZ = {"networks": ["10.57.10.0/24"], "proxmoxNodes": ["10.57.10.5"], "controlPlane": []}
+SITES = {"lille": {**CLIENTS, "zones": ["lille.ef-fr.dev"], "dnsAddress": "10.59.10.200"}}
 PBS = {"server": "10.75.20.7", "datastore": "sites", "username": "s@pbs!p", "fingerprint": ":".join(["ab"] * 32)}
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 PBS_TOKEN = SecretStr(TOKEN.partition("=")[2])
@@ -34,7 +36,7 @@ CASES = [
     ),
     Case(
         "duplicate-secondary-zone",
-        put("backupServer.sites.metz", {**SITES["lille"], "networks": ["10.57.10.0/24"]}),
+        put("backupServer.sites.metz", {**SITES["lille"], **METZ}),
         ("sites.metz.zones[0]", "lille.ef-fr.dev", "is already backupServer.sites.lille.zones[0]"),
     ),
     Case(
@@ -44,7 +46,7 @@ CASES = [
     ),
     Case(
         "shared-export",
-        put("backupServer.sites.metz", {"networks": ["10.57.10.0/24", "10.59.0.0/16"]}),
+        put("backupServer.sites.metz", {**METZ, "networks": ["10.57.10.0/24", "10.59.0.0/16"]}),
         (
             'backupServer.sites.metz.networks[1] is "10.59.0.0/16"',
             "must not overlap with backupServer.sites.lille.networks[0], 10.59.10.0/24",
@@ -67,12 +69,12 @@ CASES = [
     ),
     Case(
         "missing-key",
-        put("backupServer.sites.metz", {}),
-        ("backupServer.sites.metz.networks is missing", "Who may mount"),
+        put("backupServer.sites.metz", {key: METZ[key] for key in ("networks", "controlPlane")}),
+        ("backupServer.sites.metz.proxmoxNodes is missing", "Who may mount its directory for vzdump"),
     ),
     Case(
         "bad-name",
-        put("backupServer.sites.Metz", {"networks": ["10.57.10.0/24"]}),
+        put("backupServer.sites.Metz", METZ),
         ('backupServer.sites.Metz is "Metz"', "2 to 24 of a-z"),
     ),
     Case("missing-secret", lambda raw: raw.pop("dnsTransferKey"), ("dnsTransferKey is missing", "openssl rand")),
@@ -101,6 +103,16 @@ def test_each_rule_says_what_is_wrong(case: Case) -> None:
     line = problems[case.rule][0]
     assert all(part in line for part in case.says), line
     assert KEY not in line
+
+
+@pytest.mark.parametrize("key", ["proxmoxNodes", "controlPlane"])
+def test_no_directory_of_a_site_is_another_sites(key: str) -> None:
+    raw = copy.deepcopy(SERVER)
+    put("backupServer.sites.metz", {**METZ, key: ["10.59.10.77"]})(raw)
+
+    [line] = problems_of(raw)["shared-export"]
+
+    assert f'sites.metz.{key}[0] is "10.59.10.77": must not overlap with backupServer.sites.lille.networks[0]' in line
 
 
 def test_each_case_is_a_rule_of_its_own() -> None:
@@ -136,5 +148,8 @@ def test_the_server_knows_every_site_as_it_is() -> None:
         site, known = Settings.read(REPOSITORY / f"Pulumi.{name}.yaml"), server.sites[name]
         assert site.backup.stack == "backup"
         assert site.network.cidr in known.networks
+        assert len(known.proxmox_nodes) == len(site.proxmox.nodes)
+        machines = sum(pool.count for pool in site.pools if pool.role == "control-plane")
+        assert len({each for each in known.control_plane if each in site.network.dhcp}) == machines
         assert site.services is not None
         assert (known.zones, known.dns_address) == (site.domains, site.services.dns_address)

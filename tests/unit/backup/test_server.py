@@ -22,7 +22,7 @@ PROVIDER = BackupServerProvider()
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 API_KEY = "an-api-key-of-the-secondary"
 SECONDARY_PORT = 5353
-VZDUMP, ETCD = "/srv/backup/paris/vzdump", "/srv/backup/paris/etcd"
+LONGHORN, VZDUMP, ETCD = (f"/srv/backup/paris/{purpose}" for purpose in ("longhorn", "vzdump", "etcd"))
 PATIENCE = 120.0
 """Seconds until a copy has to be there."""
 
@@ -39,8 +39,7 @@ def inputs(site: Machines, primary: Server, *zones: str) -> dict[str, Any]:
         "folder": "/srv/backup",
         "sites": {
             "paris": {
-                "directories": [VZDUMP, ETCD],
-                "networks": ["127.85.0.0/16"],
+                "exports": {LONGHORN: ["127.85.0.0/16"], VZDUMP: ["127.85.0.1"], ETCD: []},
                 "zones": list(zones),
                 "primary": f"{primary.address}:{DNS_PORT}",
             }
@@ -94,10 +93,15 @@ def configured(site: Machines, primary: Server) -> dict[str, Any]:
 def test_what_is_exported_and_to_whom(site: Machines, configured: dict[str, Any]) -> None:
     address = site.nodes[0].address
     nfs.check("store", address, VZDUMP, "127.85.0.1")
-    with pytest.raises(nfs.MountError, match="access denied"):
-        nfs.check("store", address, VZDUMP, "127.99.0.1")
-    with pytest.raises(nfs.MountError, match="No such file"):
-        nfs.check("store", address, "/srv/backup/lille/vzdump", "127.85.0.1")
+    nfs.check("store", address, LONGHORN, "127.85.0.2")
+    # A machine of the site, with whose address its pods come.
+    for directory, client in ((VZDUMP, "127.85.0.2"), (LONGHORN, "127.99.0.1")):
+        with pytest.raises(nfs.MountError, match="access denied"):
+            nfs.check("store", address, directory, client)
+    # Without clients, it is not everybody's.
+    for directory in (ETCD, "/srv/backup/lille/vzdump"):
+        with pytest.raises(nfs.MountError, match="No such file"):
+            nfs.check("store", address, directory, "127.85.0.1")
     root = site.root(site.nodes[0].name)
     assert (root / VZDUMP.lstrip("/")).stat().st_mode & 0o777 == 0o700
     assert ETCD in (root / "etc/tmpfiles.d/oss-nextgen-backup.conf").read_text()
@@ -150,7 +154,7 @@ def test_a_machine_of_the_same_name_that_is_another_is_a_change(configured: dict
 @pytest.mark.parametrize(
     ("wrong", "value", "said"),
     [
-        ("networks", ["everybody"], "Export the directories: .*everybody"),
+        ("exports", {VZDUMP: ["everybody"]}, "Export the directories: .*everybody"),
         # A request with the key: of what failed, there is only the reason.
         (
             "primary",
@@ -182,9 +186,9 @@ def test_what_was_written_is_in_force_after_a_failure(
     site: Machines, primary: Server, configured: dict[str, Any]
 ) -> None:
     props = inputs(site, primary, "ef-fr.dev") | {"apiKey": "the-third"}
-    right = props["sites"]["paris"]["networks"]
-    props["sites"]["paris"]["networks"] = ["everybody"]
+    right = props["sites"]["paris"]["exports"]
+    props["sites"]["paris"]["exports"] = {VZDUMP: ["everybody"]}
     with pytest.raises(BackupServerError, match="everybody"):
         PROVIDER.create(props)
-    props["sites"]["paris"]["networks"] = right
+    props["sites"]["paris"]["exports"] = right
     PROVIDER.create(props)

@@ -99,6 +99,8 @@ def test_every_zone_of_every_site_is_compared_and_the_store_is_called(
     secondary, primary = serve(3, zone(7)), serve(4, zone(7))
     site = BackedUpSite(
         networks=(IPv4Network("10.75.10.0/24"),),
+        proxmox_nodes=(),
+        control_plane=(),
         zones=("ef-fr.dev", "ef-fr.io"),
         dns_address=IPv4Address(primary.address),
         dns_port=primary.port,
