@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.socle.postgresql_restore import SCRIPT
+from components.socle.postgresql import script
 
 PROGRAMS = ("initdb", "pg_ctl", "createdb", "pg_restore", "psql")
 PROGRAM = """#!/bin/sh
@@ -45,7 +45,7 @@ def restore(folder: Path, **variables: str) -> int:
         "SCRATCH": str(folder.parent / "scratch"),
         **variables,
     }
-    return subprocess.run(["sh", "-c", SCRIPT.read_text()], env=environment, check=False).returncode
+    return subprocess.run(["sh", "-c", script("restore")], env=environment, check=False).returncode
 
 
 def test_the_newest_dump_goes_into_a_server_of_its_own(folder: Path) -> None:
