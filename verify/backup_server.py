@@ -1,23 +1,36 @@
-"""The backup server: its store answers, and its copies of the sites' zones are those of their own servers."""
+"""The backup server: its store answers and has room, and its copies of zones are those of the zones' own servers."""
 
 from __future__ import annotations
 
 import socket
 import time
 from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import BaseModel
 
+from components.proxmox import ApiError, api_errors, client, find_vm
 from verify import names
 from verify.checks import Check, CheckFailed
 from verify.names import Server
 from verify.stack import Stack
 
+GIB = 1024**3
 NFS_PORT = 2049
 TIMEOUT = 3.0
 """Seconds for a connection."""
+LEAST_FREE = 0.1
+"""Share of the store. Archives and snapshots are removed after newer ones are there."""
 TRANSFER = 10.0
 """Seconds in which a change of a zone arrives."""
+
+
+class Machine(BaseModel):
+    """What is read of each of the output `nodes`."""
+
+    role: str
+    vmId: int  # noqa: N815 - the contract calls it so
 
 
 class Backup(BaseModel):
@@ -40,6 +53,33 @@ def store(stack: Stack) -> str:
         reason = error.strerror or error
         raise CheckFailed(f"{address}:{NFS_PORT} does not answer: {reason}; see nfs-server on that machine") from None
     return f"{address}:{NFS_PORT} answers"
+
+
+def room(stack: Stack) -> str:
+    """A share of the file system that the store is on is free, as the machine's guest agent says.
+
+    Raises:
+        CheckFailed: too little is, or nobody can tell.
+    """
+    [machine] = [each for each in stack.output("nodes", list[Machine]) if each.role == "storage"]
+    folder = PurePosixPath(stack.backup_server.folder if stack.backup_server else "/")
+    try:
+        api = client(stack.proxmox.endpoint, stack.api_token, stack.proxmox.insecure)
+        vm = find_vm(api, machine.vmId)
+        if vm is None:
+            raise CheckFailed(f"there is no VM {machine.vmId}: pulumi refresh, then pulumi up -s {stack.name}")
+        with api_errors():
+            systems: list[dict[str, Any]] = api.nodes(vm.node).qemu(vm.vm_id).agent("get-fsinfo").get()["result"]
+    except ApiError as error:
+        raise CheckFailed(str(error)) from None
+    # Of those that are mounted above the folder, or on it, the nearest.
+    above = {each["mountpoint"]: each for each in systems if folder.is_relative_to(each["mountpoint"])}
+    nearest = above[max(above, key=len)]
+    total, free = nearest["total-bytes"], nearest["total-bytes"] - nearest["used-bytes"]
+    found = f"{free / GIB:.0f} of {total / GIB:.0f} GiB are free on {nearest['mountpoint']} of {vm.name}"
+    if free < LEAST_FREE * total:
+        raise CheckFailed(f"{found}: raise diskGib of its pool, or keep less (backup.retention, storage.backups)")
+    return found
 
 
 def copies(stack: Stack) -> list[Check]:

@@ -40,5 +40,6 @@ def checks(stack: Stack, trust: Trust) -> list[Check]:
         found.append(Check("restore", "authentik's dumps", partial(backups.restored, stack)))
     if stack.settings.backup_server is not None:
         found.append(Check("store", "NFS", partial(backup_server.store, stack)))
+        found.append(Check("store", "free space", partial(backup_server.room, stack)))
         found.append(Check("copy", "every zone", partial(backup_server.copies, stack)))
     return found

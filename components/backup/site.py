@@ -35,7 +35,7 @@ class SiteBackupArgs:
 
 
 class SiteBackup(pulumi.ComponentResource):
-    """A storage on the backup server, and a job that backs every machine up to it."""
+    """A storage on the backup server, and a job that backs the machines up to it."""
 
     longhorn: pulumi.Output[str]
     """Its target for Longhorn's backups of volumes, `nfs://host:/path`."""
@@ -74,7 +74,8 @@ class SiteBackup(pulumi.ComponentResource):
             resource_id=f"oss-nextgen-{args.site}",
             schedule=args.settings.schedule,
             storage=storage.resource_id,
-            vmids=[str(machine.vm_id) for machine in args.machines],
+            # A worker is made anew, and Longhorn backs up the volumes on it.
+            vmids=[str(machine.vm_id) for machine in args.machines if machine.role != "worker"],
             mode="snapshot",
             compress="zstd",
             prune_backups={f"keep-{period}": str(count) for period, count in keep.items() if count},

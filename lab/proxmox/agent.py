@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
-COMMANDS = frozenset({"ping", "info", "get-host-name", "get-osinfo", "network-get-interfaces", "get-time"})
+COMMANDS = frozenset(
+    {"ping", "info", "get-host-name", "get-osinfo", "network-get-interfaces", "get-time", "get-fsinfo"}
+)
 """Anything else would have to be done inside the guest, and is refused."""
 
 PREFIX_LENGTH = 24
@@ -32,6 +35,7 @@ def answers(root: Path, hostname: str, mac: str, address: str) -> dict[str, Any]
         "os": _os(root),
         "interfaces": [_interface("lo", "00:00:00:00:00:00", ["127.0.0.1"], 8), _card(mac, address)],
         "get-host-name": {"host-name": hostname},
+        "get-fsinfo": [_root_file_system(root)],
     }
 
 
@@ -65,6 +69,13 @@ def link_local(mac: str) -> str:
     octets = bytes.fromhex(mac.replace(":", ""))
     interface = bytes([octets[0] ^ 2, octets[1], octets[2], 0xFF, 0xFE, *octets[3:]])
     return str(IPv6Address(bytes.fromhex("fe80000000000000") + interface))
+
+
+def _root_file_system(root: Path) -> dict[str, Any]:
+    """The lab machine's own that the guest's folder is on, as full as it was when the guest booted."""
+    usage = shutil.disk_usage(root)
+    sizes = {"total-bytes": usage.used + usage.free, "used-bytes": usage.used}
+    return {"name": "sda1", "mountpoint": "/", "type": "ext4", "disk": [], **sizes}
 
 
 def _os(root: Path) -> dict[str, str]:

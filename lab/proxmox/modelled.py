@@ -52,6 +52,7 @@ CALLS = {
     f"{_VM}/agent/get-host-name": "GET",
     f"{_VM}/agent/get-osinfo": "GET",
     f"{_VM}/agent/get-time": "GET",
+    f"{_VM}/agent/get-fsinfo": "GET",
     f"{_VM}/agent/network-get-interfaces": "GET",
 }
 """Path template of the schema -> methods."""

@@ -69,20 +69,21 @@ def mocks() -> Mocks:
     return mocks
 
 
-def machine(number: int) -> Machine:
+def machine(number: int, role: str = "control-plane") -> Machine:
     address = pulumi.Output.from_input(f"10.75.10.{number}")
     uuid = pulumi.Output.from_input(UUID)
-    return Machine(f"paris-workers-{number}", "worker", 2200 + number, "pve1", "BC:24:11:00:00:01", address, uuid)
+    return Machine(f"paris-{role}-{number}", role, 2200 + number, "pve1", "BC:24:11:00:00:01", address, uuid)
 
 
 def site_backup(site: str, **changes: Any) -> SiteBackup:
     settings = Backup(stack="backup", schedule="sat 03:00", **changes)
-    args = SiteBackupArgs(site, Reference("backup", 1), settings, ["pve2", "pve1"], [machine(1), machine(2)])
+    machines = [machine(1), machine(2, "worker"), machine(3, "storage")]
+    args = SiteBackupArgs(site, Reference("backup", 1), settings, ["pve2", "pve1"], machines)
     return SiteBackup("backup", args)
 
 
 @runtime_test
-def test_every_machine_is_backed_up_to_the_sites_directory(mocks: Mocks) -> pulumi.Output[None]:
+def test_every_machine_but_workers_is_backed_up_to_the_sites_directory(mocks: Mocks) -> pulumi.Output[None]:
     backup = site_backup("paris")
 
     def check(values: list[Any]) -> None:
@@ -97,7 +98,7 @@ def test_every_machine_is_backed_up_to_the_sites_directory(mocks: Mocks) -> pulu
         }
         job = mocks.made["backup-job"]
         assert (job["resourceId"], job["storage"]) == ("oss-nextgen-paris", "oss-nextgen-backup")
-        assert (job["vmids"], job["schedule"]) == (["2201", "2202"], "sat 03:00")
+        assert (job["vmids"], job["schedule"]) == (["2201", "2203"], "sat 03:00")
         assert job["pruneBackups"] == {"keep-daily": "7", "keep-weekly": "4", "keep-monthly": "6"}
 
     return pulumi.Output.all(backup.job.id, backup.longhorn, backup.etcd).apply(check)
@@ -158,7 +159,7 @@ def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks)
     server = BackupServer(
         "backup",
         BackupServerArgs(
-            Settings(sites={"paris": paris, "lille": lille}), machine(1), login, pulumi.Output.secret("key")
+            Settings(sites={"paris": paris, "lille": lille}), machine(1, "storage"), login, pulumi.Output.secret("key")
         ),
     )
 
@@ -175,7 +176,7 @@ def test_the_server_is_told_of_each_site_and_keeps_its_keys_secret(mocks: Mocks)
         }
         assert [site["primary"] for site in sites.values()] == ["10.75.10.200", "10.59.10.200:5300"]
         assert inputs["uuid"] == UUID
-        assert mocks.made["backup-ready-paris-workers-1"]["create"] == "cloud-init status --wait"
+        assert mocks.made["backup-ready-paris-storage-1"]["create"] == "cloud-init status --wait"
         for key in ("privateKey", "transferKey"):
             assert rpc.is_rpc_secret(inputs[key]), key
 

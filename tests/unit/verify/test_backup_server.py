@@ -6,6 +6,7 @@ import socketserver
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -13,12 +14,13 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from settings import BackedUpSite, BackupServer
+from settings import BackedUpSite, BackupServer, Proxmox
 from tests.unit.verify.conftest import MakeStack
 from tests.unit.verify.servers import Reply, address, dns_server
 from verify import backup_server, names
 from verify.checks import CheckFailed, run_all
 from verify.names import Server
+from verify.stack import Stack
 
 Serve = Callable[[int, Reply], Server]
 
@@ -91,6 +93,50 @@ def test_what_is_no_copy(serve: Serve, copy: Reply, own: Reply, reason: str) -> 
     secondary, primary = serve(3, copy), serve(4, own)
     with pytest.raises(CheckFailed, match=reason):
         backup_server.zone_is_copied("ef-fr.dev", secondary, primary)
+
+
+def filesystem(mountpoint: str, total: int, used: int) -> dict[str, Any]:
+    return {"mountpoint": mountpoint, "total-bytes": total * backup_server.GIB, "used-bytes": used * backup_server.GIB}
+
+
+@pytest.fixture
+def kept(stack: MakeStack, proxmox: Any, proxmox_token: str) -> Stack:
+    """A backup server whose folder is on a file system of its own, beside a full root."""
+    vm = proxmox.add_vm(6101, node="pve1", name="backup-storage-1", config={"agent": "1"}, status="running")
+    vm.agent = {"get-fsinfo": [filesystem("/", 10, 10), filesystem("/srv", 100, 80), filesystem("/srv/back", 10, 10)]}
+    site = BackedUpSite(networks=(IPv4Network("10.75.10.0/24"),), proxmox_nodes=(), control_plane=())
+    return stack(
+        {"nodes": [{"role": "storage", "vmId": 6101}]},
+        proxmox=Proxmox(endpoint=proxmox.url, nodes=("pve1",), vm_id_base=6000),
+        api_token=proxmox_token,
+        backup_server=BackupServer(sites={"paris": site}),
+    )
+
+
+def test_a_store_with_room(kept: Stack) -> None:
+    assert backup_server.room(kept) == "20 of 100 GiB are free on /srv of backup-storage-1"
+
+
+def fill(proxmox: Any) -> None:
+    proxmox.vm(6101).agent["get-fsinfo"][1]["used-bytes"] += 11 * backup_server.GIB
+
+
+def stop_agent(proxmox: Any) -> None:
+    proxmox.vm(6101).agent = None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (fill, r"9 of 100 GiB are free on /srv of .*: raise diskGib"),
+        (stop_agent, "guest agent is not running"),
+        (lambda proxmox: proxmox.vms.clear(), "there is no VM 6101"),
+    ],
+)
+def test_a_store_without_room(kept: Stack, proxmox: Any, change: Callable[[Any], None], reason: str) -> None:
+    change(proxmox)
+    with pytest.raises(CheckFailed, match=reason):
+        backup_server.room(kept)
 
 
 def test_every_zone_of_every_site_is_compared_and_the_store_is_called(
