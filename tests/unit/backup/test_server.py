@@ -103,6 +103,9 @@ def test_what_is_exported_and_to_whom(site: Machines, configured: dict[str, Any]
         with pytest.raises(nfs.MountError, match="No such file"):
             nfs.check("store", address, directory, "127.85.0.1")
     root = site.root(site.nodes[0].name)
+    # All are on one file system, on which a client could otherwise name any file.
+    exported = [line.split("\t")[2].split(",") for line in (root / "var/lib/nfs/etab").read_text().splitlines()]
+    assert [options for options in exported if "subtree_check" not in options] == []
     assert (root / VZDUMP.lstrip("/")).stat().st_mode & 0o777 == 0o700
     assert ETCD in (root / "etc/tmpfiles.d/oss-nextgen-backup.conf").read_text()
 
