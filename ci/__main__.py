@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,12 +97,26 @@ def look_for_drift(arguments: argparse.Namespace) -> int:
     for each in found.notes:
         terminal.show(each, terminal.console())
     if arguments.report and not found.failed:
-        done = GitLab.of_job(os.environ).report_drift(arguments.site, found.report(os.environ.get("CI_JOB_URL", "")))
+        text = found.report(os.environ.get("CI_JOB_URL", ""))
+        done = GitLab.of_job(os.environ).report("drift", arguments.site, text)
         print(f"the issue about drift of {arguments.site}: {done}")
     if found.failed:
         return FAILED
     print(f"{arguments.site}: {'no drift' if found.is_clean else 'drift'}")
     return 0 if found.is_clean else DIFFERS
+
+
+def check_site(arguments: argparse.Namespace) -> int:
+    """Check the site as its users would, and report what fails."""
+    command = [sys.executable, "-m", "verify", arguments.site]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="")
+    # It prints nothing where the stack could not be read: then nothing is known of the site.
+    if arguments.report and done.stdout:
+        text = markdown.fenced(done.stdout, "text") if done.returncode else ""
+        said = GitLab.of_job(os.environ).report("verify", arguments.site, text)
+        print(f"the issue about failed checks of {arguments.site}: {said}")
+    return done.returncode
 
 
 def renew(arguments: argparse.Namespace) -> int:
@@ -141,15 +156,17 @@ def parser() -> argparse.ArgumentParser:
         each.set_defaults(run=run)
         return each
 
-    of_site = {"preview": preview, "up": up, "drift": look_for_drift, "renew": renew, "save": save, "diff": diff}
-    for name, run in of_site.items():
+    of_site = {"preview": preview, "up": up, "drift": look_for_drift, "verify": check_site, "renew": renew}
+    for name, run in {**of_site, "save": save, "diff": diff}.items():
         command(name, run).add_argument("site")
     each = commands.choices["preview"]
     each.add_argument(
         "--since", metavar="REVISION", help="no preview if nothing has changed since that the site is made from"
     )
-    each = commands.choices["drift"]
-    each.add_argument("--report", action="store_true", help="write, edit or close the site's issue on GitLab")
+    for name in ("drift", "verify"):
+        commands.choices[name].add_argument(
+            "--report", action="store_true", help="write, edit or close the site's issue on GitLab"
+        )
     each = commands.choices["diff"]
     each.add_argument("--picture", type=Path, metavar="FILE", help="save it as SVG, too")
     each = command("note", write_note)

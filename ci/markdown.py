@@ -94,17 +94,17 @@ def _change(note: Note, change: Change, diff: Sequence[str], lines: int) -> str:
         text += f" {_code(change.says, LONGEST)}"
     if diff and lines:
         more = [f"  … {len(diff) - lines} more lines"] if len(diff) > lines else []
-        text += "\n" + _fenced("\n".join([*diff[:lines], *more]), "diff")
+        text += "\n" + fenced("\n".join([*diff[:lines], *more]), "diff")
     return text
 
 
 def _block(texts: Sequence[str]) -> str:
     shown = [text[:LONGEST] for text in texts[:MESSAGES]]
     more = [f"and {len(texts) - MESSAGES} more messages"] if len(texts) > MESSAGES else []
-    return _fenced("\n".join([*shown, *more]), "text")
+    return fenced("\n".join([*shown, *more]), "text")
 
 
-def _fenced(text: str, language: str) -> str:
+def fenced(text: str, language: str) -> str:
     """A block of code whose fence is longer than any in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text}\n{fence}"

@@ -1,4 +1,4 @@
-"""Posting on GitLab: one note on a merge request, one issue for a site's drift, each edited in place.
+"""Posting on GitLab: one note on a merge request, one issue for what is wrong with a site, each edited in place.
 
 python-gitlab waits as long as GitLab asks to (429). An answer 5xx leaves open whether something was made, so that the
 whole step, looking first, is taken again instead of the one call.
@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 
 import gitlab
 import requests
-from gitlab.v4.objects import Project, ProjectIssue
+from gitlab.v4.objects import Project
 
 from ci import markdown
 
@@ -23,7 +23,6 @@ MARKER: Final = "<!-- oss-nextgen: preview -->"
 """First line of the note, which nobody sees: it is found by it."""
 ROOM: Final = markdown.LIMIT - len(MARKER) - 1
 """Characters that a note has beside that line."""
-DRIFT_LABEL: Final = "drift"
 TIMEOUT: Final = 30
 """Seconds."""
 PAUSES: Final = (1.0, 5.0, 20.0)
@@ -83,20 +82,22 @@ class GitLab:
         body = f"{MARKER}\n{text}"
         return self._taken(step, f"the note on merge request !{merge_request}")
 
-    def report_drift(self, site: str, text: str) -> str:
+    def report(self, label: str, site: str, text: str) -> str:
         """Write the issue about a site: make it, edit it, open it again, or close it. Returns which.
 
         Args:
+            label: What it is about, in one word: its label, and the beginning of its title.
             site: Whose.
-            text: The description; empty where there is no drift.
+            text: The description; empty where nothing is wrong.
         """
-        title = f"Drift: {site}"
+        title = f"{label.capitalize()}: {site}"
 
         def step() -> str:
-            issue = next((each for each in self._drift_issues() if each.title == title), None)
+            found = self.project.issues.list(labels=[label], state="all", iterator=True)
+            issue = next((each for each in found if each.title == title), None)
             if issue is None:
                 if text:
-                    self.project.issues.create({"title": title, "description": text, "labels": DRIFT_LABEL})
+                    self.project.issues.create({"title": title, "description": text, "labels": label})
                 return "made" if text else "not needed"
             is_open = issue.state == "opened"
             if not text and not is_open:
@@ -125,9 +126,6 @@ class GitLab:
             }
 
         return self._taken(step, "the labels of the merge request")
-
-    def _drift_issues(self) -> Iterator[ProjectIssue]:
-        yield from self.project.issues.list(labels=[DRIFT_LABEL], state="all", iterator=True)
 
     def _taken(self, step: Callable[[], T], what: str) -> T:
         for pause in self.pauses:

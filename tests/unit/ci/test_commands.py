@@ -126,3 +126,22 @@ def test_a_renewal_that_waits_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ci.engine.Stack.open", lambda _: None)
     monkeypatch.setattr("ci.renewal.renew", refuse)
     assert main(["renew", "paris"]) == DIFFERS
+
+
+@pytest.mark.parametrize(("code", "state"), [(1, "opened"), (0, None)], ids=["fails", "passes"])
+def test_checks_that_fail_are_an_issue(folder: Path, gitlab: GitLabServer, code: int, state: str | None) -> None:
+    (folder.parent / "verify.py").write_text(f"print('dns  ef-fr.dev  FAIL')\nraise SystemExit({code})\n")
+    assert main(["verify", "paris", "--report"]) == code
+    assert [issue["state"] for issue in gitlab.issues] == ([state] if state else [])
+    for issue in gitlab.issues:
+        assert issue["title"] == "Verify: paris"
+        assert issue["description"].startswith("```text\ndns")
+
+
+def test_a_site_that_cannot_be_looked_at_is_no_news_of_it(
+    folder: Path, gitlab: GitLabServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder.parent / "verify.py").write_text("raise SystemExit('verify: no backend')\n")
+    assert main(["verify", "paris", "--report"]) == FAILED
+    assert "no backend" in capfd.readouterr().err
+    assert gitlab.issues == []

@@ -65,11 +65,29 @@ def test_every_site_is_in_every_list() -> None:
     assert set(line.split("--expect ")[1].split()) == SITES
 
 
-def test_every_up_waits_for_the_preview_of_its_own_site() -> None:
+def test_every_up_waits_for_the_checks_and_the_preview_of_its_own_site() -> None:
     for site in SITES:
         job = JOBS[f"up {site}"]
         assert job["variables"] == {"SITE": site}
-        assert job["needs"] == [{"job": "preview", "parallel": {"matrix": [{"SITE": site}]}}]
+        assert job["needs"] == ["lint", "test", {"job": "preview", "parallel": {"matrix": [{"SITE": site}]}}]
+    # A needed job that is not in the pipeline is an error of the pipeline.
+    conditions = {rule["if"] for rule in JOBS[".up"]["rules"]}
+    for rules in (JOBS[".changes"]["rules"], JOBS["preview"]["rules"]):
+        assert conditions <= {rule["if"] for rule in rules}
+
+
+def test_a_job_of_a_site_runs_on_a_runner_of_that_site() -> None:
+    """The API of a site's name server admits the site's own network."""
+    for name, job in JOBS.items():
+        if ".site" not in job.get("extends", ()):
+            continue
+        if name in ("note", "brake"):
+            assert job["tags"] == ["oss-nextgen"]
+        else:
+            assert "tags" not in job
+            # Where the tag's variable comes from: the matrix, or each job that extends it.
+            assert ".sites" in job["extends"] or name == ".up"
+    assert PIPELINE[".site"]["tags"] == ["oss-nextgen", "$SITE"]
 
 
 def test_only_protected_branches_of_this_project_reach_a_site() -> None:
@@ -80,7 +98,7 @@ def test_only_protected_branches_of_this_project_reach_a_site() -> None:
         '$CI_PIPELINE_SOURCE == "schedule"',
     )
     reach = [job for job in JOBS.values() if ".site" in job.get("extends", ()) and "script" in job]
-    assert len(reach) == 7
+    assert len(reach) == 8
     for job in reach:
         assert all(rule["if"].startswith(trusted) for rule in job["rules"])
 
@@ -93,5 +111,5 @@ def test_only_what_reaches_a_site_is_told_options_of_the_engine() -> None:
         return {name for name in variables if name.startswith("PULUMI_OPTION_")}
 
     assert {job: options(job) for job in ("lint", "test")} == {"lint": set(), "test": set()}
-    for job in ("preview", "drift", "renewal", *(f"up {site}" for site in SITES)):
+    for job in ("preview", "drift", "verify", "renewal", *(f"up {site}" for site in SITES)):
         assert options(job) == {"PULUMI_OPTION_POLICY_PACK"}

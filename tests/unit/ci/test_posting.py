@@ -122,16 +122,16 @@ def test_the_issue_of_a_site_lives_as_long_as_its_drift(server: GitLabServer) ->
         ("a zone differs", "edited", "opened"),
     ]
     for text, done, state in steps:
-        assert client(server).report_drift("paris", text) == done
+        assert client(server).report("drift", "paris", text) == done
         assert [issue["state"] for issue in server.issues] == ([state] if state else [])
     assert server.issues[0]["description"] == "a zone differs"
     assert server.issues[0]["labels"] == ["drift"]
 
 
-def test_each_site_has_an_issue_of_its_own(server: GitLabServer) -> None:
-    for site in ("paris", "lille", "paris"):
-        client(server).report_drift(site, "a VM differs")
-    assert [issue["title"] for issue in server.issues] == ["Drift: paris", "Drift: lille"]
+def test_each_site_has_an_issue_of_its_own_for_each_thing(server: GitLabServer) -> None:
+    for label, site in (("drift", "paris"), ("drift", "lille"), ("verify", "paris"), ("drift", "paris")):
+        client(server).report(label, site, "a VM differs")
+    assert [issue["title"] for issue in server.issues] == ["Drift: paris", "Drift: lille", "Verify: paris"]
 
 
 @pytest.mark.parametrize("absent", ["", "CI_MERGE_REQUEST_IID"], ids=["merge-request", "main-branch"])
