@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,28 @@ DOCUMENTS = [
     for pattern in ("*.md", "docs/*.md", "examples/*.md", "lab/**/*.md")
     for file in sorted(ROOT.glob(pattern))
 ]
+SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "stack.schema.json").read_text())
+SECTIONS: dict[str, Any] = {
+    key.removeprefix("oss-nextgen:"): value for key, value in SCHEMA["properties"]["config"]["properties"].items()
+}
+
+
+def models(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The mappings that a part of the schema may be, or be a list of."""
+    if "$ref" in schema:
+        return models(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+    parts = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return [found for part in parts for found in models(part)] if parts else [schema]
+
+
+def is_setting(path: str) -> bool:
+    """Whether a stack file has a key path, such as `pools[].image`."""
+    found = [{"properties": SECTIONS}]
+    for key in path.replace("[]", "").split("."):
+        found = [
+            model["properties"][key] for each in found for model in models(each) if key in model.get("properties", ())
+        ]
+    return bool(found)
 
 
 def anchors(document: Path) -> set[str]:
@@ -45,3 +69,10 @@ def test_every_command_of_ours_is_there(document: Path) -> None:
     for target in re.findall(r"(?:`|\$ |\$\()make (?:-s )?([a-z]+)", text):
         done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 0, target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_setting_that_is_named_is_there(document: Path) -> None:
+    for path in re.findall(r"`(\w+(?:\[\])?(?:\.[a-z]\w*)+)\b", (ROOT / document).read_text()):
+        if path.partition(".")[0].removesuffix("[]") in SECTIONS:
+            assert is_setting(path), path

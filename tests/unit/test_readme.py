@@ -1,4 +1,4 @@
-"""Commands of the README that make a secret, run with an engine that keeps what it is given."""
+"""The README's way to a real site: its order, and the commands that make a secret, run with an engine that keeps it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ echo "$*" >> "$KEPT/arguments"
 for last; do :; done
 cat > "$KEPT/$last.key"
 """
+
+
+def test_the_backup_server_comes_up_first_once_every_stack_has_its_secrets() -> None:
+    """A site's stack file names that stack: without its outputs the program ends at once."""
+    chapter = (REPOSITORY / "README.md").read_text().partition("## From the lab to a real site")[2]
+    blocks = "".join(re.findall(r"^ *```console\n(.*?)```", chapter, re.DOTALL | re.MULTILINE))
+    order = re.findall(r"pulumi (stack init|config set --secret oss-nextgen:\w+|up -s \w+)", blocks)
+
+    secrets = [f"config set --secret oss-nextgen:{key}" for key in ("proxmoxApiToken", "dnsTransferKey")]
+    assert order == ["stack init", *secrets, "up -s backup", "up -s paris"]
+    loops = re.findall(r"for stack in (.*?);", blocks)
+    assert len(loops) == 3
+    assert {*map(frozenset, map(str.split, loops))} == {
+        frozenset(path.name.split(".")[1] for path in REPOSITORY.glob("Pulumi.*.yaml"))
+    }
 
 
 @pytest.fixture
