@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ci.__main__ import parser
+from settings.kubernetes_rules import KUBERNETES_VERSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
@@ -69,6 +70,13 @@ def test_every_command_of_ours_is_there(document: Path) -> None:
     for target in re.findall(r"(?:`|\$ |\$\()make (?:-s )?([a-z]+)", text):
         done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
         assert done.returncode == 0, target
+
+
+def test_the_versions_of_an_upgrade_are_those_that_are_accepted() -> None:
+    text = " ".join((ROOT / "docs" / "maintenance.md").read_text().split())
+    for release, minors in KUBERNETES_VERSIONS.items():
+        *some, last = [f"{major}.{minor}.0 to {major}.{minor}.{patch}" for (major, minor), patch in minors.items()]
+        assert f"The pinned Kubespray, {release}, installs {', '.join(some)} and {last} " in text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
