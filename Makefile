@@ -73,10 +73,10 @@ test: lint tools ## lint, and every test
 	@$(VENV)/bin/pytest $(WORKERS) $(RERUNS)
 
 lock: $(READY) ## pin every Python package again, with hashes
-	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group lab --group ci --group dev -o requirements-dev.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group program --group lab --group ci --group dev -o requirements-dev.txt
 	@# What is tested is what runs: the locks of the program and of the pipeline follow the whole one.
-	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --constraint requirements-dev.txt -o requirements.txt
-	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group ci --constraint requirements-dev.txt -o requirements-ci.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group program --constraint requirements-dev.txt -o requirements.txt
+	@$(VENV)/bin/uv pip compile $(COMPILE) pyproject.toml --group program --group ci --constraint requirements-dev.txt -o requirements-ci.txt
 	@$(VENV)/bin/uv pip compile $(COMPILE) kubespray/requirements.in -o kubespray/requirements.txt
 	@$(VENV)/bin/uv pip compile $(COMPILE) lab/toolchain/go/requirements.in -o lab/toolchain/go/requirements.txt
 	@$(VENV)/bin/uv pip compile $(COMPILE) lab/peers/requirements.in -o lab/peers/requirements.txt

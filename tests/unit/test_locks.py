@@ -1,15 +1,22 @@
-"""The locks of Python packages: each has what is run with it, at the versions that are tested."""
+"""The locks of Python packages: each has what is run with it, at the versions that are tested.
+
+What other teams install needs less, and pins nothing.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ("__main__.py", "outputs.py", "sites.py", "components", "reader", "recovery", "settings", "verify")
@@ -50,3 +57,35 @@ def test_a_lock_has_all_that_is_imported(lock: str, names: tuple[str, ...]) -> N
 @pytest.mark.parametrize("lock", [lock for lock, _ in LOCKS])
 def test_what_runs_is_what_is_tested(lock: str) -> None:
     assert locked(lock).items() <= locked("requirements-dev.txt").items()
+
+
+def named(requirements: list[str]) -> set[str]:
+    """The packages that requirements name."""
+    return {canonicalize_name(Requirement(each).name) for each in requirements}
+
+
+def test_whoever_installs_the_reader_gets_what_it_imports_and_no_pin_of_ours() -> None:
+    """Other teams' programs have versions of their own of the rest."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert [each for each in declared if "==" in each or ",<" not in each] == []
+
+    script = (
+        "import reader, components.powerdns, sys; print(*(getattr(m, '__file__', '') for m in sys.modules.values()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [Path(name) for name in done.stdout.split() if Path(name).parent.is_relative_to(ROOT)]
+    names = tuple(str(file.relative_to(ROOT)) for file in files if not file.is_relative_to(sys.prefix))
+    assert "reader/platform.py" in names
+    allowed, of = named(declared), packages_distributions()
+    assert {module for module in imported(names) if not {*map(canonicalize_name, of[module])} & allowed} == set()
+
+
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in ROOT.glob("examples/*/requirements.txt")))
+def test_an_example_names_what_it_imports(example: str) -> None:
+    folder = ROOT / "examples" / example
+    own = {path.stem for path in folder.glob("*.py")} | {"reader", "components"}
+    modules = {module for file in folder.glob("*.py") for module in _modules(file)} - own - sys.stdlib_module_names
+    lines = [line for line in (folder / "requirements.txt").read_text().splitlines() if line[0] not in "#."]
+    # The engine's SDK comes with the reader.
+    have, of = named([*lines, "pulumi"]), packages_distributions()
+    assert {module for module in modules if not {*map(canonicalize_name, of[module])} & have} == set()
