@@ -212,6 +212,12 @@ def test_the_issue_is_closed_once_the_drift_is_gone(pipeline: Pipeline, gitlab: 
     assert [issue["state"] for issue in gitlab.issues] == ["closed"]
 
 
+def test_checks_that_pass_are_no_news(pipeline: Pipeline, gitlab: GitLabServer) -> None:
+    log = pipeline.run("verify")
+    assert f"the issue about failed checks of {SITE}: not needed" in log
+    assert not [issue for issue in gitlab.issues if issue["title"].startswith("Verify")]
+
+
 def test_a_renewal_waits_for_what_else_would_change(pipeline: Pipeline, change: Callable[..., None]) -> None:
     _suggest_renewal(pipeline.lab)
     change(None, BUMP)
