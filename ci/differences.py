@@ -19,7 +19,9 @@ from ci.scrub import MASK
 
 LONGEST: Final = 160
 """Characters of one line; what is longer is cut."""
-SILENT: Final = frozenset({"__provider", "__defaults", "compat", "playbook", "renew", "issued", "attempted", "begun"})
+SILENT: Final = frozenset(
+    {"__provider", "__defaults", "compat", "playbook", "groupVars", "renew", "issued", "attempted", "begun"}
+)
 """Inputs that are the engine's own, or that `Change.says` tells, or another resource's step."""
 LATER: Final = "(known after the run)"
 

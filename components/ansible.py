@@ -7,6 +7,7 @@ secrets.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import re
 import shutil
@@ -166,6 +167,13 @@ def environment(folder: Path) -> dict[str, str]:
         # Ansible refuses to start in a locale that is not UTF-8, such as a CI runner's.
         "LC_ALL": "C.UTF-8",
     }
+
+
+def digest(folder: Path) -> str:
+    """Of all files of a folder: another one is another run."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content = b"\0".join(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 class Report:

@@ -6,7 +6,6 @@ whole.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ class BackupServerProvider(Provider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Add which playbook will run: a change of it is a change of the server."""
-        return CheckResult({**news, "playbook": f"{PLAYBOOK.name} {_digest()}"}, [])
+        return CheckResult({**news, "playbook": f"{PLAYBOOK.name} {ansible.digest(PLAYBOOK.parent)}"}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run the playbook.
@@ -97,10 +96,3 @@ def _configure(props: Mapping[str, Any]) -> str:
         ) from None
     show(recap)
     return recap
-
-
-def _digest() -> str:
-    """Of all that the playbook consists of."""
-    files = sorted(path for path in PLAYBOOK.parent.rglob("*") if path.is_file())
-    content = b"\0".join(str(file.relative_to(PLAYBOOK.parent)).encode() + b"\0" + file.read_bytes() for file in files)
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -115,7 +115,7 @@ def _removal(
 
 def _versions(olds: Props, news: Props, wanted: Cluster) -> Iterator[Run]:
     before, after = olds["kubespray"], news["kubespray"]
-    why = [
+    upgrades = [
         f"{name} {old} to {new}"
         for name, old, new in (
             ("Kubespray", before["version"], after["version"]),
@@ -123,15 +123,15 @@ def _versions(olds: Props, news: Props, wanted: Cluster) -> Iterator[Run]:
         )
         if old != new
     ]
-    if why:
-        yield Run(UPGRADE, ", ".join(why), wanted, after)
-        return
-    if before["commit"] != after["commit"]:
-        why.append(f"Kubespray {after['commit'][:12]}")
+    others = []
+    if before["version"] == after["version"] and before["commit"] != after["commit"]:
+        others.append(f"Kubespray {after['commit'][:12]}")
     if olds.get("registryMirror", "") != news["registryMirror"]:
-        why.append(f"images from {news['registryMirror'] or 'the public registries'}")
-    if why:
-        yield Run(CLUSTER, ", ".join(why), wanted, after)
+        others.append(f"images from {news['registryMirror'] or 'the public registries'}")
+    if olds.get("groupVars") != news["groupVars"]:
+        others.append(f"group_vars {news['groupVars']}")
+    if why := [*upgrades, *others]:
+        yield Run(UPGRADE if upgrades else CLUSTER, ", ".join(why), wanted, after)
 
 
 def _votes(node: Node) -> bool:

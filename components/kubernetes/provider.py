@@ -58,6 +58,7 @@ class KubesprayClusterProvider(Provider):
         "serviceCidr",
         "registryMirror",
         "kubespray",
+        "groupVars",
         "user",
         "sshPort",
         "privateKey",
@@ -66,7 +67,12 @@ class KubesprayClusterProvider(Provider):
     REPLACES = ("site",)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Refuse what no playbook can do; say in `playbook` what an update would run."""
+        """Refuse what no playbook can do; say in `playbook` what an update would run.
+
+        Of the files of `kubespray/`, `group_vars` alone says what machines are to be. A state that has no digest of it
+        is of a version that did not look: nobody knows what has reached them, and `cluster.yml` runs once.
+        """
+        news = {**news, "groupVars": ansible.digest(runner.GROUP_VARS)}
         # Of no property: the engine would print its whole value beside the reason.
         failures = [CheckFailure("", reason) for reason in changes.refusals(olds, news)]
         if failures:

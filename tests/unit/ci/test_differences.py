@@ -37,7 +37,7 @@ def zone(**records: str) -> dict[str, str]:
         ),
         ({"text": "one\ntwo\nthree"}, {"text": "one\n2\nthree"}, ["  text:", "-   two", "+   2"]),
         ({"version": "1", "a": 1}, {"version": "2", "a": 2}, ["- version: 1", "+ version: 2", "- a: 1", "+ a: 2"]),
-        ({"__provider": "x", "playbook": "a"}, {"__provider": "y", "playbook": "b"}, []),
+        ({"__provider": "x", "playbook": "a"}, {"__provider": "y", "playbook": "b", "groupVars": "c"}, []),
     ],
     ids=["value", "emptied", "unknown", "list", "names", "text", "version-first", "own"],
 )

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from components.kubernetes import changes, toolbox
+from components import ansible
+from components.kubernetes import changes, runner, toolbox
 from components.kubernetes.provider import ClusterError, KubesprayClusterProvider
 
 COMMIT = "1" * 40
+GROUP_VARS = ansible.digest(runner.GROUP_VARS)
 
 
 def node(name: str, address: Any, role: str = "worker") -> dict[str, Any]:
@@ -28,6 +30,7 @@ def cluster(**changed: Any) -> dict[str, Any]:
         "serviceCidr": "10.233.0.0/18",
         "registryMirror": "",
         "kubespray": {"repository": "https://example.org/kubespray.git", "version": "v2.31.0", "commit": COMMIT},
+        "groupVars": GROUP_VARS,
         "user": "ossng",
         "sshPort": 22.0,
         "privateKey": "key",
@@ -207,6 +210,17 @@ SAID: dict[str, tuple[Inputs, Inputs, str]] = {
     ),
     "no-mirror": (cluster(registryMirror="registry.example"), STATE, "cluster.yml: images from the public registries"),
     "commit": (STATE, release(commit="2" * 40), "cluster.yml: Kubespray 222222222222"),
+    "group-vars": (cluster(groupVars="former"), cluster(), f"cluster.yml: group_vars {GROUP_VARS}"),
+    "a-state-of-before-group-vars-were-looked-at": (
+        {key: value for key, value in STATE.items() if key != "groupVars"},
+        cluster(),
+        f"cluster.yml: group_vars {GROUP_VARS}",
+    ),
+    "kubernetes-and-group-vars": (
+        cluster(version="1.34.7", groupVars="former"),
+        release(commit="2" * 40),
+        f"upgrade-cluster.yml: Kubernetes 1.34.7 to 1.35.4, Kubespray 222222222222, group_vars {GROUP_VARS}",
+    ),
     "everything": (
         cluster(nodes=[MASTER, WORKER, W2], version="1.34.7"),
         cluster(nodes=[MASTER, WORKER, W3]),
