@@ -39,7 +39,13 @@ class KubernetesCluster(pulumi.ComponentResource):
         super().__init__("oss-nextgen:kubernetes:KubernetesCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         nodes: list[dict[str, pulumi.Input[str]]] = [
-            {"name": machine.name, "address": machine.address, "role": machine.role, "uuid": machine.uuid}
+            {
+                "name": machine.name,
+                "address": machine.address,
+                "role": machine.role,
+                "uuid": machine.uuid,
+                "zone": machine.node,
+            }
             for machine in args.machines
         ]
         # Readiness carries no data that the others could use as an input.

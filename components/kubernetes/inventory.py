@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 API_PORT = 6443
+ZONE = "topology.kubernetes.io/zone"
 REGISTRIES = {
     "docker.io": "registry-1.docker.io",
     "ghcr.io": "ghcr.io",
@@ -30,6 +31,13 @@ class Node:
     """IPv4 address that Ansible connects to and that Kubernetes uses between nodes."""
     role: str
     """`control-plane`, `worker` or `storage`, as in the settings' pools."""
+    zone: str = ""
+    """Proxmox node that carries it, whose loss is the loss of all on it; empty in a state that does not know it."""
+
+    @classmethod
+    def from_properties(cls, props: Mapping[str, Any]) -> Node:
+        """Read a node of a resource's properties. States of before know no zone."""
+        return cls(props["name"], props["address"], props["role"], props.get("zone", ""))
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Cluster:
     def from_properties(cls, props: Mapping[str, Any]) -> Cluster:
         """Read a resource's properties, as the engine gives them."""
         return cls(
-            nodes=[Node(**{key: node[key] for key in ("name", "address", "role")}) for node in props["nodes"]],
+            nodes=[Node.from_properties(node) for node in props["nodes"]],
             api_server=props["apiServer"],
             version=props["version"],
             pod_cidr=props["podCidr"],
@@ -115,8 +123,11 @@ def _mirrored(registry: str, mirror: str) -> dict[str, Any]:
     return {"prefix": registry, "server": f"https://{own}", "mirrors": [way]}
 
 
-def _host(node: Node) -> dict[str, str]:
-    host = {"ansible_host": node.address, "ip": node.address, "access_ip": node.address}
+def _host(node: Node) -> dict[str, Any]:
+    host: dict[str, Any] = {"ansible_host": node.address, "ip": node.address, "access_ip": node.address}
+    if node.zone:
+        # Longhorn puts the replicas of a volume into as many zones as there are.
+        host["node_labels"] = {ZONE: node.zone}
     if node.role == "control-plane":
         # Kubespray's default counts the members, and so renames those behind one that leaves.
         host["etcd_member_name"] = node.name

@@ -13,7 +13,7 @@ Props = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Members:
-    """What there is before a change. Nodes are as in the inputs: `name`, `address`, `role`, `uuid`."""
+    """What there is before a change. Nodes are as in the inputs: `name`, `address`, `role`, `uuid`, `zone`."""
 
     nodes: Sequence[Props]
     """The members, and behind them what an unfinished run may have made one and nobody wants any more."""

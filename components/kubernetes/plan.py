@@ -50,7 +50,7 @@ def runs(
 
     Args:
         olds: Inputs of the cluster, empty when there is none yet.
-        news: Inputs asked for. Addresses may be unknown, names and roles are not.
+        news: Inputs asked for. Addresses may be unknown, names, roles and zones are not.
         lost: Names of the nodes that are to go and whose machines cannot be reached any more.
         joined: Names of the nodes whose machines were made anew and have joined: they are not removed again.
         renewal: Why the administrator's kubeconfig is to be fetched anew; empty if it is not.
@@ -130,8 +130,17 @@ def _versions(olds: Props, news: Props, wanted: Cluster) -> Iterator[Run]:
         others.append(f"images from {news['registryMirror'] or 'the public registries'}")
     if olds.get("groupVars") != news["groupVars"]:
         others.append(f"group_vars {news['groupVars']}")
+    others += [f"{node.name} on {node.zone}" for node in _moved(olds, news, wanted)]
     if why := [*upgrades, *others]:
         yield Run(UPGRADE if upgrades else CLUSTER, ", ".join(why), wanted, after)
+
+
+def _moved(olds: Props, news: Props, wanted: Cluster) -> Iterator[Node]:
+    """Those that another Proxmox node carries, as a refresh has told, and that have another label. Who joins is given
+    its label then."""
+    rebuilt = members.before(olds, news).rebuilt
+    zones = {node["name"]: node.get("zone", "") for node in olds["nodes"] if node["name"] not in rebuilt}
+    yield from (node for node in wanted.nodes if zones.get(node.name, node.zone) != node.zone)
 
 
 def _votes(node: Node) -> bool:

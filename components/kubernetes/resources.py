@@ -19,7 +19,8 @@ from settings import Kubernetes
 class KubesprayCluster(Resource, module="kubernetes", name="KubesprayCluster"):
     """A cluster that Kubespray's playbooks bring about, grow, shrink and upgrade.
 
-    `nodes` are the `name`, `address`, `role` and `uuid` of each machine. Names and roles are known in every preview.
+    `nodes` are the `name`, `address`, `role`, `uuid` and `zone` of each machine. Names, roles and zones are known in
+    every preview.
     """
 
     kubeconfig: pulumi.Output[str]

@@ -31,7 +31,7 @@ class Machine:
     """Its pool's: control-plane, worker or storage."""
     vm_id: int
     node: pulumi.Input[str]
-    """Proxmox node that carries it."""
+    """Proxmox node that carries it, as far as the last refresh has told."""
     mac_address: str
     address: pulumi.Output[str]
     """IPv4 address that DHCP gave it."""

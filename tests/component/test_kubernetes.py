@@ -73,8 +73,14 @@ def test_the_cluster_is_made_of_the_machines(mocks: Mocks) -> pulumi.Output[None
     def check(_: Any) -> None:
         (inputs,) = mocks.inputs(CLUSTER).values()
         assert inputs["nodes"] == [
-            {"name": "paris-control-plane-1", "address": "10.75.10.101", "role": "control-plane", "uuid": "uuid-1"},
-            {"name": "paris-worker-2", "address": "10.75.10.102", "role": "worker", "uuid": "uuid-2"},
+            {
+                "name": "paris-control-plane-1",
+                "address": "10.75.10.101",
+                "role": "control-plane",
+                "uuid": "uuid-1",
+                "zone": "pve1",
+            },
+            {"name": "paris-worker-2", "address": "10.75.10.102", "role": "worker", "uuid": "uuid-2", "zone": "pve1"},
         ]
         (attempt,) = mocks.inputs(ATTEMPTED).values()
         assert attempt["nodes"] == inputs["nodes"]

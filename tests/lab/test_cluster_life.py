@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def test_a_killed_first_run_is_run_again(site: LabUnderTest) -> None:
 
     assert "recovery" in printed
     assert versions(site) == dict.fromkeys([*masters(), *workers(3)], f"v{FORMER_KUBERNETES}")
+    assert {node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes(site)} == {"pve-tls-1"}
     assert nothing_to_do(site)
     site.kubectl(SITE, "create", "deployment", "web", "--image=example.org/web:1", f"--replicas={REPLICAS}")
     site.kubectl(SITE, "create", "secret", "generic", "kept", "--from-literal=word=kept")
@@ -71,14 +72,8 @@ def test_new_workers_join_by_scale_yml_and_no_other_machine_is_touched(site: Lab
 
 def test_a_failed_task_is_told_by_host_and_task_and_the_next_run_goes_on(site: LabUnderTest) -> None:
     configure(site, workers=4)
-    release = guest(site, 3202) / "etc/debian_version"
-    content = release.read_text()
-    release.write_text("11.11\n")
-
-    try:
+    with of_a_former_release(site, 3202):
         printed = site.run("up", SITE, code=1)
-    finally:
-        release.write_text(content)
 
     (said,) = set(re.findall(r"toulouse-workers-2: .*Debian 12 was expected", printed))
     assert said.startswith("toulouse-workers-2: Stop if a machine is not Debian 12: toulouse-workers-2 runs Debian 11")
@@ -210,6 +205,19 @@ def test_another_clone_sees_no_change_but_the_kubeconfig_file(site: LabUnderTest
     assert changed == [("pulumi-python:dynamic/kubernetes:KubeconfigFile", "kubernetes-kubeconfig")]
 
 
+def test_a_changed_override_reaches_every_machine_and_a_run_that_failed_is_repeated(site: LabUnderTest) -> None:
+    overrides = site.repository / "kubespray" / "group_vars" / "all.yml"
+    overrides.write_text(overrides.read_text().replace("metrics_server_enabled: true", "metrics_server_enabled: false"))
+    assert "kubernetes: cluster.yml: group_vars " in site.run("preview", SITE)
+    with of_a_former_release(site, 3202):
+        site.run("up", SITE, code=1)
+
+    site.run("up", SITE)
+
+    assert {*masters(), *workers(3)} <= recap(site)["cluster.yml"]
+    assert nothing_to_do(site)
+
+
 # ------------------------------------------------------------------- the site
 
 
@@ -224,6 +232,18 @@ def workers(count: int) -> list[str]:
 def guest(site: LabUnderTest, vm_id: int) -> Path:
     """The file system of a VM."""
     return site.site(SITE).home / "proxmox" / "guests" / str(vm_id) / "root"
+
+
+@contextmanager
+def of_a_former_release(site: LabUnderTest, vm_id: int) -> Iterator[None]:
+    """A machine that no playbook takes."""
+    release = guest(site, vm_id) / "etc/debian_version"
+    content = release.read_text()
+    release.write_text("11.11\n")
+    try:
+        yield
+    finally:
+        release.write_text(content)
 
 
 def nothing_to_do(site: LabUnderTest) -> bool:

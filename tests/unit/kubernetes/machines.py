@@ -99,7 +99,10 @@ def machines(home: Path, roles: Sequence[str], tools: Sequence[Path] = ()) -> It
             loop.call_soon_threadsafe(guests.power_on, vm)
         for _ in vms:
             assert booted.acquire(timeout=120), log
-        nodes = [Node(vm.name, str(_address(leases, vm)), role) for vm, role in zip(vms, roles, strict=True)]
+        nodes = [
+            Node(vm.name, str(_address(leases, vm)), role, zone=f"pve{vm.vmid}")
+            for vm, role in zip(vms, roles, strict=True)
+        ]
         yield Machines(nodes, key.export_private_key().decode(), guests, vms, loop, log)
     finally:
         asyncio.run_coroutine_threadsafe(guests.power_off_all(), loop).result()

@@ -17,6 +17,10 @@ def node(name: str, address: Any, role: str = "worker") -> dict[str, Any]:
     return {"name": name, "address": address, "role": role}
 
 
+def zoned(node: dict[str, Any], zone: str) -> dict[str, Any]:
+    return {**node, "zone": zone}
+
+
 MASTER, WORKER = node("m-1", "10.0.0.1", "control-plane"), node("w-1", "10.0.0.2")
 
 
@@ -215,6 +219,21 @@ SAID: dict[str, tuple[Inputs, Inputs, str]] = {
         {key: value for key, value in STATE.items() if key != "groupVars"},
         cluster(),
         f"cluster.yml: group_vars {GROUP_VARS}",
+    ),
+    "a-machine-was-moved": (
+        cluster(nodes=[zoned(MASTER, "pve1"), zoned(WORKER, "pve1")]),
+        cluster(nodes=[zoned(MASTER, "pve1"), zoned(WORKER, "pve2")]),
+        "cluster.yml: w-1 on pve2",
+    ),
+    "a-state-of-before-zones": (
+        STATE,
+        cluster(nodes=[zoned(MASTER, "pve1"), zoned(WORKER, "pve2")]),
+        "cluster.yml: m-1 on pve1, w-1 on pve2",
+    ),
+    "one-that-joins-is-labelled-then": (
+        cluster(nodes=[zoned(MASTER, "pve1"), zoned(WORKER, "pve1")]),
+        cluster(nodes=[zoned(MASTER, "pve1"), zoned(WORKER, "pve1"), zoned(W2, "pve2")]),
+        "scale.yml: + w-2",
     ),
     "kubernetes-and-group-vars": (
         cluster(version="1.34.7", groupVars="former"),

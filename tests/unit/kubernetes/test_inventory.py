@@ -64,6 +64,13 @@ def test_every_host_has_its_address_for_ansible_and_for_kubernetes() -> None:
     assert hosts["paris-workers-1"] == dict.fromkeys(("ansible_host", "ip", "access_ip"), "10.75.10.111")
 
 
+def test_a_node_is_in_the_zone_of_the_proxmox_node_that_carries_it() -> None:
+    hosts = inventory(replace(CLUSTER, nodes=[MASTERS[0], replace(WORKER, zone="pve2")]))["all"]["hosts"]
+    assert hosts[WORKER.name]["node_labels"] == {"topology.kubernetes.io/zone": "pve2"}
+    # A state that does not know it is no reason to set an empty one.
+    assert "node_labels" not in hosts[MASTERS[0].name]
+
+
 def test_a_member_of_etcd_keeps_its_name_when_another_leaves() -> None:
     hosts = inventory(replace(CLUSTER, nodes=[MASTERS[0], MASTERS[2], WORKER]))["all"]["hosts"]
     named = {name: host["etcd_member_name"] for name, host in hosts.items() if "etcd_member_name" in host}
@@ -133,7 +140,7 @@ def test_overrides_and_computed_variables_are_disjoint() -> None:
 def test_properties_of_the_engine_become_a_cluster() -> None:
     """Numbers arrive as floats, and other properties are left alone."""
     props = {
-        "nodes": [{"name": n.name, "address": n.address, "role": n.role} for n in CLUSTER.nodes],
+        "nodes": [{"name": n.name, "address": n.address, "role": n.role, "uuid": "u"} for n in CLUSTER.nodes],
         "apiServer": "10.75.10.10",
         "version": "1.35.4",
         "podCidr": "10.233.64.0/18",

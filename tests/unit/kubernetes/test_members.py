@@ -163,6 +163,11 @@ def test_a_machine_that_is_made_anew_is_lost_and_added() -> None:
     assert not site.changes(site.preview(M1, ANEW))
 
 
+def test_a_machine_that_is_made_anew_elsewhere_is_labelled_when_it_joins() -> None:
+    site = Site(M1, {**W1, "zone": "pve1"})
+    assert said(site.run(M1, {**ANEW, "zone": "pve2"})) == ["remove-node.yml: - w-1", "scale.yml: + w-1"]
+
+
 def test_a_machine_that_is_made_anew_and_has_joined_is_not_removed_again() -> None:
     (added,) = plan.runs(cluster(nodes=[M1, W1, W2]), cluster(nodes=[M1, ANEW, W2]), joined={"w-1"})
     assert (added.playbook, added.limit) == ("scale.yml", ["w-1"])

@@ -14,7 +14,7 @@ import yaml
 
 from components.ansible import PlaybookError
 from components.kubernetes import kubeconfig, runner, toolbox
-from components.kubernetes.inventory import Node
+from components.kubernetes.inventory import ZONE, Node
 from lab.toolchain.resolve import Toolchain
 from tests.unit.kubernetes.example import CLUSTER
 from tests.unit.kubernetes.machines import Machines, machines
@@ -60,7 +60,12 @@ class Site:
         return response.json()
 
     def nodes(self) -> set[str]:
-        return {item["metadata"]["name"] for item in self.call("GET", "/api/v1/nodes")["items"]}
+        return set(self.zones())
+
+    def zones(self) -> dict[str, str]:
+        """Node -> the Proxmox node that it is labelled with."""
+        found = [item["metadata"] for item in self.call("GET", "/api/v1/nodes")["items"]]
+        return {node["name"]: node["labels"][ZONE] for node in found}
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -85,7 +90,13 @@ def test_new_workers_join_and_no_other_machine_is_touched(site: Site) -> None:
     *former, third, fourth = site.machines.nodes
     recap = site.run("scale.yml", site.machines.nodes, limit=[third.name, fourth.name])
     assert [line.split()[0] for line in recap.splitlines()] == ["scale.yml", third.name, fourth.name]
-    assert site.nodes() == {node.name for node in (*former, third, fourth)}
+    assert site.zones() == {node.name: node.zone for node in (*former, third, fourth)}
+
+
+def test_a_machine_that_was_moved_is_labelled_anew(site: Site) -> None:
+    first, *others = site.machines.nodes
+    site.run("cluster.yml", [first, *(replace(node, zone="pve9") for node in others)])
+    assert site.zones() == {first.name: first.zone, **{node.name: "pve9" for node in others}}
 
 
 def test_the_cluster_tells_the_machine_of_each_node(site: Site, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from components.ansible import PlaybookError
 from components.kubernetes import kubeconfig, runner, toolbox
-from components.kubernetes.inventory import REGISTRIES, Cluster
+from components.kubernetes.inventory import REGISTRIES, ZONE, Cluster
 from lab.layout import REPOSITORY
 from lab.toolchain.resolve import Toolchain
 from tests.unit.kubernetes.example import CLUSTER
@@ -67,8 +67,9 @@ def test_every_machine_is_a_ready_node(site: Machines, admin: str, tmp_path: Pat
         assert {"type": "InternalIP", "address": node.address} in status["addresses"]
         assert {"Ready": "True"}.items() <= {each["type"]: each["status"] for each in status["conditions"]}.items()
         assert status["nodeInfo"]["kubeletVersion"] == "v1.35.4"
-        labelled = "node-role.kubernetes.io/control-plane" in nodes[node.name]["metadata"]["labels"]
-        assert labelled == (node.role == "control-plane")
+        labels = nodes[node.name]["metadata"]["labels"]
+        assert ("node-role.kubernetes.io/control-plane" in labels) == (node.role == "control-plane")
+        assert labels[ZONE] == node.zone
 
 
 def test_the_control_plane_takes_no_pods(site: Machines, admin: str, tmp_path: Path) -> None:
