@@ -1,7 +1,10 @@
-"""Ansible, in a private folder that goes away with the run.
+"""Ansible, in a virtual environment of its own and a private folder that goes away with the run.
 
-The inventory and the SSH key are written to that folder, and to nowhere else. The full output is not kept: it may hold
-secrets.
+Kubespray accepts one minor release of ansible-core only, so it never shares the program's environment. That one lives
+in the per-user cache, keyed by what it is made from, so that it is made once per machine, by whoever comes first.
+
+The inventory and the SSH key are written to the private folder, and to nowhere else. The full output is not kept: it
+may hold secrets.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from components.cache import cache
+from components.cache import cache, once
 from components.process import CommandError, run, show
 
 QUIET = 10.0
@@ -34,10 +38,17 @@ FAILURE = re.compile(
 RECAP = re.compile(
     r"^(?P<host>\S+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=\d+\s+failed=(?P<failed>\d+)"
 )
-IDENTITY = Path(__file__).resolve().parents[1] / "kubespray" / "identity.yml"
+KUBESPRAY = Path(__file__).resolve().parents[1] / "kubespray"
+REQUIREMENTS = KUBESPRAY / "requirements.txt"
+"""Hashed lock of what Kubespray's release needs."""
+IDENTITY = KUBESPRAY / "identity.yml"
 """Checks that each machine is the one that the inventory says; to be run before any other."""
 WORKSPACES = Path("/tmp")  # noqa: S108 - each one is a private folder of a name that nobody can foresee
 """Whatever TMPDIR says: the path of an SSH control socket may have 104 bytes."""
+
+
+class ToolboxError(Exception):
+    """Kubespray or Ansible cannot be had. Says what to do."""
 
 
 class PlaybookError(Exception):
@@ -90,40 +101,59 @@ def alone(target: str) -> Iterator[int]:
         yield lock.fileno()
 
 
+def interpreter() -> Path:
+    """The interpreter of Ansible's virtual environment; run `<it> -m ansible playbook`.
+
+    Raises:
+        ToolboxError: the packages cannot be installed.
+    """
+
+    def install(folder: Path) -> None:
+        show("ansible: installing into its own virtual environment (about a minute, once per machine)")
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+        run("python -m venv", [sys.executable, "-m", "venv", str(folder)], cwd=folder, env={})
+        argv = [*pip, "--quiet", "--require-hashes", "--only-binary=:all:", "--requirement", str(REQUIREMENTS)]
+        run("pip install", argv, cwd=folder, env={})
+        show("ansible: installed")
+
+    # An environment belongs to the interpreter that made it.
+    key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    try:
+        return once(cache() / "ansible" / key, install) / "bin" / "python"
+    except CommandError as error:
+        raise ToolboxError(
+            f"Ansible cannot be installed from {REQUIREMENTS.name}. Check that pip reaches its package index.\n{error}"
+        ) from None
+
+
 def play(
-    playbook: str | Path,
-    project: Path,
-    python: Path,
-    folder: Path,
-    arguments: Sequence[str] = (),
-    *,
-    keep: Sequence[int] = (),
+    playbook: str | Path, project: Path, folder: Path, arguments: Sequence[str] = (), *, lock: int | None = None
 ) -> str:
     """Run a playbook against a `workspace`.
 
     Args:
         playbook: Absolute, or relative to `project`.
         project: Folder with `ansible.cfg` and what that names.
-        python: Interpreter that has Ansible.
         folder: The workspace.
         arguments: More for the command line; no secrets.
-        keep: Descriptors that Ansible keeps open.
+        lock: Descriptor that Ansible keeps open (see `alone`).
 
     Returns:
         Ansible's recap: a table of the hosts with their numbers of tasks.
 
     Raises:
+        ToolboxError: Ansible cannot be installed.
         PlaybookError: a host failed or was unreachable, or Ansible could not start.
     """
     name = Path(playbook).name
     report = Report(name)
     # Isolated: neither the project nor this process's PYTHONPATH is a place to import from.
-    ansible = [str(python), "-I", "-m", "ansible", "playbook"]
+    ansible = [str(interpreter()), "-I", "-m", "ansible", "playbook"]
     inventory = str(folder / "inventory" / "hosts.yaml")
     argv = [*ansible, "--become", "--inventory", inventory, *arguments, str(playbook)]
     env = {**environment(folder), "ANSIBLE_CONFIG": str(project / "ansible.cfg")}
     try:
-        run(name, argv, cwd=project, env=env, progress=report.line, keep=keep)
+        run(name, argv, cwd=project, env=env, progress=report.line, keep=[] if lock is None else [lock])
     except CommandError as error:
         raise PlaybookError(report.failure(error)) from None
     return report.recap()

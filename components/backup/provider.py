@@ -14,7 +14,6 @@ from pulumi.dynamic import CheckResult, CreateResult, ReadResult, UpdateResult
 
 from components import ansible
 from components.dynamic import Provider
-from components.kubernetes import toolbox
 from components.process import show
 
 PLAYBOOK = Path(__file__).resolve().parents[2] / "backup" / "server.yml"
@@ -87,10 +86,9 @@ def _configure(props: Mapping[str, Any]) -> str:
             ansible.alone(props["address"]) as lock,
             ansible.workspace(props["address"], inventory(props), props["privateKey"]) as folder,
         ):
-            python = toolbox.ansible()
-            ansible.play(ansible.IDENTITY, PLAYBOOK.parent, python, folder, keep=[lock])
-            recap = ansible.play(PLAYBOOK, PLAYBOOK.parent, python, folder, keep=[lock])
-    except (toolbox.ToolboxError, ansible.PlaybookError) as error:
+            ansible.play(ansible.IDENTITY, PLAYBOOK.parent, folder, lock=lock)
+            recap = ansible.play(PLAYBOOK, PLAYBOOK.parent, folder, lock=lock)
+    except (ansible.ToolboxError, ansible.PlaybookError) as error:
         raise BackupServerError(
             f"The backup server {props['machine']} is not as it should be yet: mend it and run again. {error}"
         ) from None

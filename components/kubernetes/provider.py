@@ -138,13 +138,12 @@ def _bring_about(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
     config, recaps = olds.get("kubeconfig", ""), []
     try:
         with ansible.alone(news["apiServer"]) as lock:
-            python = toolbox.ansible()
             for run in runs:
-                made, recap = _run(run, python, news["privateKey"], lock)
+                made, recap = _run(run, news["privateKey"], lock)
                 config = made or config
                 recaps.append(recap)
                 show(recap)
-    except (toolbox.ToolboxError, ansible.PlaybookError, kubeconfig.KubeconfigError) as error:
+    except (ansible.ToolboxError, ansible.PlaybookError, kubeconfig.KubeconfigError) as error:
         advice = "Mend it and run again, or take the change back: what has joined is removed then."
         if any(run.playbook == plan.UPGRADE for run in runs):
             advice = "Mend it and run again: an upgrade is not taken back."
@@ -152,14 +151,12 @@ def _bring_about(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
     return {"kubeconfig": config, "recap": "\n\n".join(recaps)}
 
 
-def _run(run: plan.Run, python: Path, private_key: str, lock: int) -> tuple[str, str]:
+def _run(run: plan.Run, private_key: str, lock: int) -> tuple[str, str]:
     """Run one playbook; the kubeconfig, empty if it makes none, and the recap."""
     checkout = toolbox.checkout(run.release["repository"], run.release["commit"])
     with runner.workspace(run.cluster, private_key) as folder:
-        runner.check_identities(checkout, python, folder, run.lost, keep=[lock])
-        recap = runner.run_playbook(
-            run.playbook, checkout, python, folder, limit=run.limit, variables=run.variables, keep=[lock]
-        )
+        runner.check_identities(checkout, folder, run.lost, lock)
+        recap = runner.run_playbook(run.playbook, checkout, folder, limit=run.limit, variables=run.variables, lock=lock)
         made = folder / "inventory" / "artifacts" / "admin.conf"
         if not made.exists():
             return "", recap

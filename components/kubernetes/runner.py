@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from components import ansible
-from components.kubernetes import toolbox
 from components.kubernetes.inventory import Cluster, inventory
 
-GROUP_VARS = toolbox.REQUIREMENTS.parent / "group_vars"
+GROUP_VARS = ansible.KUBESPRAY / "group_vars"
 FACTS = "playbooks/facts.yml"
 
 
@@ -28,24 +27,22 @@ def workspace(cluster: Cluster, private_key: str) -> Iterator[Path]:
 def run_playbook(
     playbook: str,
     checkout: Path,
-    python: Path,
     folder: Path,
     *,
     limit: Sequence[str] = (),
     variables: Mapping[str, Any] | None = None,
-    keep: Sequence[int] = (),
+    lock: int | None = None,
 ) -> str:
     """Run a playbook against a `workspace`.
 
     Args:
         playbook: File name in the checkout.
         checkout: Kubespray.
-        python: Interpreter that has Ansible.
         folder: The workspace.
         limit: Hosts that it is limited to; all if empty. Kubespray then needs the facts of the others, which are
             gathered first.
         variables: Extra variables.
-        keep: Descriptors that Ansible keeps open.
+        lock: Descriptor that Ansible keeps open.
 
     Returns:
         Ansible's recap: a table of the hosts with their numbers of tasks.
@@ -54,27 +51,24 @@ def run_playbook(
         PlaybookError: a host failed or was unreachable, or Ansible could not start.
     """
     if limit:
-        ansible.play(FACTS, checkout, python, folder, keep=keep)
+        ansible.play(FACTS, checkout, folder, lock=lock)
     # As JSON: Ansible takes the values of `key=value` for text.
     arguments = ["--extra-vars", json.dumps(variables)] if variables else []
     arguments += ["--limit", ",".join(limit)] if limit else []
-    return ansible.play(playbook, checkout, python, folder, arguments, keep=keep)
+    return ansible.play(playbook, checkout, folder, arguments, lock=lock)
 
 
-def check_identities(
-    checkout: Path, python: Path, folder: Path, lost: Sequence[str] = (), keep: Sequence[int] = ()
-) -> None:
+def check_identities(checkout: Path, folder: Path, lost: Sequence[str] = (), lock: int | None = None) -> None:
     """Make sure that each machine of a `workspace` answers, and is the one that its name says.
 
     Args:
         checkout: Kubespray.
-        python: Interpreter that has Ansible.
         folder: The workspace.
         lost: Names of the hosts that are not asked: no playbook will reach them.
-        keep: Descriptors that Ansible keeps open.
+        lock: Descriptor that Ansible keeps open.
 
     Raises:
         PlaybookError: no machine or another one has the address of one, or Ansible could not start.
     """
     arguments = ["--extra-vars", json.dumps({"lost": list(lost)})]
-    ansible.play(ansible.IDENTITY, checkout, python, folder, arguments, keep=keep)
+    ansible.play(ansible.IDENTITY, checkout, folder, arguments, lock=lock)

@@ -6,7 +6,7 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from components import ansible
-from components.kubernetes import changes, runner, toolbox
+from components.kubernetes import changes, provider, runner
 from components.kubernetes.provider import ClusterError, KubesprayClusterProvider
 
 COMMIT = "1" * 40
@@ -181,12 +181,12 @@ def test_all_refusals_come_at_once() -> None:
 
 def test_an_address_that_only_the_update_knows_stops_it_before_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the preview the machine was being replaced, and its address unknown."""
-    monkeypatch.setattr(toolbox, "ansible", lambda: pytest.fail("Ansible was asked for"))
-    provider = KubesprayClusterProvider()
-    assert not provider.check(STATE, cluster(nodes=[MASTER, node("w-1", UNKNOWN)])).failures
+    monkeypatch.setattr(provider, "_run", lambda *_: pytest.fail("a playbook was run"))
+    subject = KubesprayClusterProvider()
+    assert not subject.check(STATE, cluster(nodes=[MASTER, node("w-1", UNKNOWN)])).failures
     news = cluster(nodes=[MASTER, node("w-1", "10.0.0.9")], playbook="")
     with pytest.raises(ClusterError, match=r"w-1 had the address 10\.0\.0\.2 and now has 10\.0\.0\.9: .*Reserve"):
-        provider.update("paris", {**STATE, "kubeconfig": "kept"}, news)
+        subject.update("paris", {**STATE, "kubeconfig": "kept"}, news)
 
 
 W2, W3 = node("w-2", "10.0.0.3"), node("w-3", "10.0.0.4")
@@ -251,11 +251,11 @@ SAID: dict[str, tuple[Inputs, Inputs, str]] = {
 @pytest.mark.parametrize("change", SAID)
 def test_a_preview_says_what_will_run(change: str) -> None:
     olds, news, text = SAID[change]
-    provider = KubesprayClusterProvider()
-    result = provider.check(olds, news)
+    subject = KubesprayClusterProvider()
+    result = subject.check(olds, news)
     assert not result.failures
     assert result.inputs["playbook"] == text
-    assert provider.diff("paris", {**olds, "kubeconfig": "k"}, result.inputs).changes
+    assert subject.diff("paris", {**olds, "kubeconfig": "k"}, result.inputs).changes
 
 
 def test_the_first_preview_names_the_machines_before_their_addresses_are_known() -> None:
@@ -264,10 +264,10 @@ def test_the_first_preview_names_the_machines_before_their_addresses_are_known()
 
 
 def test_the_text_stays_while_nothing_changes() -> None:
-    provider = KubesprayClusterProvider()
-    result = provider.check(STATE, cluster())
+    subject = KubesprayClusterProvider()
+    result = subject.check(STATE, cluster())
     assert result.inputs["playbook"] == STATE["playbook"]
-    diff = provider.diff("paris", {**STATE, "kubeconfig": "k"}, result.inputs)
+    diff = subject.diff("paris", {**STATE, "kubeconfig": "k"}, result.inputs)
     assert not diff.changes
     assert not diff.replaces
 
@@ -279,11 +279,11 @@ def test_the_text_stays_while_nothing_changes() -> None:
 def test_how_machines_are_reached_is_recorded_and_runs_nothing(
     news: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toolbox, "ansible", lambda: pytest.fail("Ansible was asked for"))
-    provider, state = KubesprayClusterProvider(), {**STATE, "kubeconfig": "kept", "recap": "cluster.yml"}
-    inputs = provider.check(STATE, news).inputs
-    assert provider.diff("paris", state, inputs).changes
-    assert provider.update("paris", state, inputs).outs == {**inputs, "kubeconfig": "kept", "recap": "cluster.yml"}
+    monkeypatch.setattr(provider, "_run", lambda *_: pytest.fail("a playbook was run"))
+    subject, state = KubesprayClusterProvider(), {**STATE, "kubeconfig": "kept", "recap": "cluster.yml"}
+    inputs = subject.check(STATE, news).inputs
+    assert subject.diff("paris", state, inputs).changes
+    assert subject.update("paris", state, inputs).outs == {**inputs, "kubeconfig": "kept", "recap": "cluster.yml"}
 
 
 def test_an_address_that_a_preview_does_not_know_is_not_refused() -> None:

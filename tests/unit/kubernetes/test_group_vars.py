@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components import ansible
-from components.kubernetes import plan, provider, runner, toolbox
+from components.kubernetes import plan, provider, runner
 from components.kubernetes.provider import ClusterError, KubesprayClusterProvider
 from tests.unit.kubernetes.test_changes import STATE, cluster
 
@@ -21,7 +21,6 @@ def test_it_is_run_for_until_that_has_succeeded(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(runner, "GROUP_VARS", tmp_path)
     monkeypatch.setattr(provider, "_run", run)
-    monkeypatch.setattr(toolbox, "ansible", lambda: tmp_path)
     subject = KubesprayClusterProvider()
     former = {**STATE, "groupVars": ansible.digest(tmp_path), "kubeconfig": "kept", "recap": "cluster.yml"}
     assert not subject.diff("paris", former, subject.check(former, cluster()).inputs).changes

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from components import ansible
-from components.kubernetes import runner, toolbox
+from components.kubernetes import runner
 from components.kubernetes.inventory import REGISTRIES, Cluster, inventory, variables
 from components.kubernetes.runner import GROUP_VARS
 from tests.unit.kubernetes.example import CLUSTER, MASTERS, WORKER
@@ -79,8 +79,9 @@ def test_a_member_of_etcd_keeps_its_name_when_another_leaves() -> None:
 
 def test_ansible_sees_kubesprays_groups() -> None:
     with runner.workspace(CLUSTER, "no key is needed") as folder:
+        hosts = folder / "inventory/hosts.yaml"
         shown = subprocess.run(
-            [toolbox.ansible(), "-I", "-m", "ansible", "inventory", "-i", folder / "inventory/hosts.yaml", "--graph"],
+            [ansible.interpreter(), "-I", "-m", "ansible", "inventory", "-i", hosts, "--graph"],
             env={**os.environ, **ansible.environment(folder)},
             capture_output=True,
             text=True,
@@ -91,7 +92,7 @@ def test_ansible_sees_kubesprays_groups() -> None:
 
 def test_machines_log_no_arguments(tmp_path: Path) -> None:
     shown = subprocess.run(
-        [toolbox.ansible(), "-I", "-m", "ansible", "config", "dump", "--only-changed", "--format", "json"],
+        [ansible.interpreter(), "-I", "-m", "ansible", "config", "dump", "--only-changed", "--format", "json"],
         env={**os.environ, **ansible.environment(tmp_path)},
         capture_output=True,
         text=True,

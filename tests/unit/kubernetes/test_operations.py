@@ -13,7 +13,7 @@ import requests
 import yaml
 
 from components.ansible import PlaybookError
-from components.kubernetes import kubeconfig, runner, toolbox
+from components.kubernetes import kubeconfig, runner
 from components.kubernetes.inventory import ZONE, Node
 from lab.toolchain.resolve import Toolchain
 from tests.unit.kubernetes.example import CLUSTER
@@ -30,14 +30,13 @@ class Site:
     """Guests, and the cluster that is made of some of them."""
 
     machines: Machines
-    python: Path
     files: Path
     admin: str = ""
 
     def run(self, playbook: str, members: Sequence[Node], version: str = "1.35.4", **options: Any) -> str:
         cluster = replace(self.machines.cluster(), nodes=members, version=version)
         with runner.workspace(cluster, self.machines.private_key) as folder:
-            recap = runner.run_playbook(playbook, PLAYBOOKS, self.python, folder, **options)
+            recap = runner.run_playbook(playbook, PLAYBOOKS, folder, **options)
             artifact = folder / "inventory/artifacts/admin.conf"
             self.admin = artifact.read_text() if artifact.exists() else self.admin
         return recap
@@ -81,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     tools = [tool.path.parent for tool in Toolchain().ensure(TOOLS).values()]
     roles = ["control-plane", "worker", "worker", "worker"]
     with machines(tmp_path_factory.mktemp("guests"), roles, tools) as guests:
-        site = Site(guests, toolbox.ansible(), tmp_path_factory.mktemp("admin"))
+        site = Site(guests, tmp_path_factory.mktemp("admin"))
         site.run("cluster.yml", guests.nodes[:2])
         yield site
 
@@ -196,6 +195,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_is_no_removal_is_refused_before_any_machine_is_reached(rule: str) -> None:
     variables, said = REFUSED[rule]
     with runner.workspace(CLUSTER, "no key is needed") as folder, pytest.raises(PlaybookError) as error:
-        runner.run_playbook("remove-node.yml", PLAYBOOKS, toolbox.ansible(), folder, variables=variables)
+        runner.run_playbook("remove-node.yml", PLAYBOOKS, folder, variables=variables)
     assert said in str(error.value)
     assert "UNREACHABLE" not in str(error.value)

@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from components.ansible import PlaybookError
-from components.kubernetes import kubeconfig, runner, toolbox
+from components.kubernetes import kubeconfig, runner
 from components.kubernetes.inventory import REGISTRIES, ZONE, Cluster
 from lab.layout import REPOSITORY
 from lab.toolchain.resolve import Toolchain
@@ -25,11 +25,6 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture(scope="module")
-def python() -> Path:
-    return toolbox.ansible()
-
-
-@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A control-plane node and two workers."""
     tools = [tool.path.parent for tool in Toolchain().ensure(TOOLS).values()]
@@ -37,17 +32,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield site
 
 
-def run(site: Machines, python: Path) -> str:
+def run(site: Machines) -> str:
     with runner.workspace(site.cluster(), site.private_key) as folder:
-        runner.run_playbook("cluster.yml", PLAYBOOKS, python, folder)
+        runner.run_playbook("cluster.yml", PLAYBOOKS, folder)
         text = (folder / "inventory/artifacts/admin.conf").read_text()
         kubeconfig.wait_ready(text, folder)
     return text
 
 
 @pytest.fixture(scope="module")
-def admin(site: Machines, python: Path) -> str:
-    return run(site, python)
+def admin(site: Machines) -> str:
+    return run(site)
 
 
 def get(site: Machines, admin: str, path: str, folder: Path) -> Any:
@@ -99,10 +94,10 @@ def test_every_image_comes_from_the_mirror(site: Machines, admin: str) -> None:
 
 
 def test_a_second_run_changes_nothing_on_any_machine(
-    site: Machines, admin: str, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Machines, admin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANSIBLE_LOG_PATH", str(tmp_path / "log"))
-    assert run(site, python) == admin
+    assert run(site) == admin
     changed = re.findall(r"changed: \[([^]]+)\]", (tmp_path / "log").read_text())
     # The kubeconfig goes into a new folder of the machine that runs Ansible each time.
     assert set(changed) == {f"{site.nodes[0].name} -> localhost"}
@@ -113,36 +108,36 @@ def test_the_certificate_authority_stays_on_the_control_plane(site: Machines, ad
     assert holders == [site.nodes[0].name]
 
 
-def identify(site: Machines, python: Path, cluster: Cluster, lost: Sequence[str] = ()) -> None:
+def identify(site: Machines, cluster: Cluster, lost: Sequence[str] = ()) -> None:
     with runner.workspace(cluster, site.private_key) as folder:
-        runner.check_identities(PLAYBOOKS, python, folder, lost)
+        runner.check_identities(PLAYBOOKS, folder, lost)
 
 
-def test_a_machine_with_the_address_of_another_is_named(site: Machines, admin: str, python: Path) -> None:
+def test_a_machine_with_the_address_of_another_is_named(site: Machines, admin: str) -> None:
     first, *others = site.cluster().nodes
     one, other = others
     swapped = [first, replace(one, address=other.address), replace(other, address=one.address)]
-    identify(site, python, site.cluster())
+    identify(site, site.cluster())
     with pytest.raises(PlaybookError) as error:
-        identify(site, python, replace(site.cluster(), nodes=swapped))
+        identify(site, replace(site.cluster(), nodes=swapped))
     for name, address, there in ((one.name, other.address, other.name), (other.name, one.address, one.name)):
         assert f"{name}: Stop if it is another machine: {address} is {there}, and {name} was expected" in str(
             error.value
         )
     # What is lost is not reached: another machine may have its address by now.
-    identify(site, python, replace(site.cluster(), nodes=swapped), [one.name, other.name])
+    identify(site, replace(site.cluster(), nodes=swapped), [one.name, other.name])
 
 
-def test_a_machine_that_is_off_is_named(site: Machines, admin: str, python: Path) -> None:
+def test_a_machine_that_is_off_is_named(site: Machines, admin: str) -> None:
     off = site.nodes[2]
     site.power_off(off.name)
     said = f"{off.name}: Stop if no machine answers: {off.address} does not answer, .* run `pulumi refresh` and then"
     with pytest.raises(PlaybookError, match=said) as error:
-        identify(site, python, site.cluster())
+        identify(site, site.cluster())
     assert f"{site.nodes[1].name}:" not in str(error.value)
-    identify(site, python, site.cluster(), [off.name])
+    identify(site, site.cluster(), [off.name])
     with pytest.raises(PlaybookError, match=f"{site.nodes[2].name}: Gather minimal facts: .*Connection refused"):
-        run(site, python)
+        run(site)
 
 
 REFUSED: dict[str, tuple[Change, str]] = {
@@ -177,7 +172,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("rule", REFUSED)
-def test_what_is_not_in_the_contract_is_refused_before_any_machine_is_reached(rule: str, python: Path) -> None:
+def test_what_is_not_in_the_contract_is_refused_before_any_machine_is_reached(rule: str) -> None:
     change, said = REFUSED[rule]
     with runner.workspace(CLUSTER, "no key is needed") as folder:
         hosts = folder / "inventory" / "hosts.yaml"
@@ -185,5 +180,5 @@ def test_what_is_not_in_the_contract_is_refused_before_any_machine_is_reached(ru
         change(inventory["all"])
         hosts.write_text(yaml.safe_dump(inventory))
         with pytest.raises(PlaybookError, match=re.escape(said)) as error:
-            runner.run_playbook("cluster.yml", PLAYBOOKS, python, folder)
+            runner.run_playbook("cluster.yml", PLAYBOOKS, folder)
     assert "UNREACHABLE" not in str(error.value)

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components.kubernetes import kubeconfig, plan, provider, toolbox
+from components.kubernetes import kubeconfig, plan, provider
 from components.kubernetes.provider import KubesprayClusterProvider
 from tests.unit.kubernetes.test_changes import MASTER, STATE, W2, WORKER, cluster
 
@@ -74,7 +74,6 @@ def test_a_preview_says_so_and_the_run_fetches_another(
         return "another", "recap"
 
     monkeypatch.setattr(provider, "_run", run)
-    monkeypatch.setattr(toolbox, "ansible", lambda: tmp_path)
     subject = KubesprayClusterProvider()
     news = subject.check(STATE, cluster()).inputs
 

@@ -3,7 +3,7 @@
 import pytest
 
 from components.ansible import PlaybookError
-from components.kubernetes import provider, toolbox, upgrades
+from components.kubernetes import provider, upgrades
 from components.kubernetes.provider import ClusterError, KubesprayClusterProvider
 from tests.unit.kubernetes.test_changes import cluster
 from tests.unit.kubernetes.test_members import M1, W1, Inputs, Site, said
@@ -70,7 +70,7 @@ def test_what_was_begun_with(case: str) -> None:
 
 def test_a_first_run_finds_out_that_a_later_version_was_begun_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the preview that was unknown: machines were added as well."""
-    monkeypatch.setattr(toolbox, "ansible", lambda: pytest.fail("Ansible was asked for"))
+    monkeypatch.setattr(provider, "_run", lambda *_: pytest.fail("a playbook was run"))
     props = cluster(version="1.34.7", begun=[pair(V31, "1.35.4"), pair(V31, "1.34.7")], playbook="")
     with pytest.raises(ClusterError, match=r"stays as it is:\nkubernetes\.version was 1\.35\.4"):
         KubesprayClusterProvider().create(props)
@@ -88,7 +88,6 @@ def test_what_to_do_about_a_run_that_failed(former: Inputs, advice: str, monkeyp
         raise PlaybookError("scale.yml failed")
 
     monkeypatch.setattr(provider, "_run", run)
-    monkeypatch.setattr(toolbox, "ansible", lambda: None)
     with pytest.raises(ClusterError) as error:
         KubesprayClusterProvider().update("paris", former, cluster(nodes=[M1, W1]))
     assert str(error.value).endswith(f"scale.yml failed\nMend it and {advice}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from components.ansible import ToolboxError
 from components.kubernetes import toolbox
-from components.kubernetes.toolbox import ToolboxError
 
 
 @pytest.fixture(autouse=True)
