@@ -1,17 +1,21 @@
-"""`VmPool`: identical VMs, cloned from the golden image."""
+"""`VmPool`: identical VMs, cloned from the golden image; and all pools of a site."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_proxmoxve as proxmoxve
 
 from components.machines.placement import Place, places
-from components.machines.resources import GuestAddress, GuestAddressArgs
-from settings import Network, Pool, Proxmox
+from components.machines.provider import GuestAddress, GuestAddressArgs
+from settings import Network, Pool, Proxmox, Settings
+
+if TYPE_CHECKING:
+    # Images are found by where machines go.
+    from components.images.resources import Template
 
 TYPE = "oss-nextgen:machines:VmPool"
 DISK = "scsi0"
@@ -32,22 +36,11 @@ class Machine:
     vm_id: int
     node: pulumi.Input[str]
     """Proxmox node that carries it, as far as the last refresh has told."""
-    mac_address: str
     address: pulumi.Output[str]
     """IPv4 address that DHCP gave it."""
     uuid: pulumi.Output[str]
     """Proxmox VE's own name of the VM (its SMBIOS UUID): another one is another VM. A preview knows that of every VM
     that is there."""
-
-
-class CloneSource(Protocol):
-    """A template."""
-
-    @property
-    def vm_id(self) -> pulumi.Output[int]: ...
-    @property
-    def node(self) -> pulumi.Output[str]:
-        """Proxmox node that it is on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ class VmPoolArgs:
     """Account that cloud-init gives the key to."""
     public_key: pulumi.Input[str]
     """OpenSSH format."""
-    template: CloneSource
+    template: Template
     """What new VMs are cloned from."""
     protection: bool
     """Pulumi's `protect` and Proxmox's own flag."""
@@ -96,8 +89,9 @@ class VmPool(pulumi.ComponentResource):
             vms[place] = self.last_on[place.node] = self._vm(place, self.last_on.get(place.node))
         for place, vm in vms.items():
             found = self._address(place, vm, list(vms.values()))
-            role, mac = args.pool.role, place.mac_address
-            self.machines.append(Machine(place.name, role, place.vm_id, vm.node_name, mac, found.address, found.id))
+            self.machines.append(
+                Machine(place.name, args.pool.role, place.vm_id, vm.node_name, found.address, found.id)
+            )
         self.register_outputs({"addresses": {machine.name: machine.address for machine in self.machines}})
 
     def _vm(self, place: Place, after: pulumi.Resource | None) -> proxmoxve.VmLegacy:
@@ -180,3 +174,40 @@ class VmPool(pulumi.ComponentResource):
             # the engine begins no clone. A VM that is made again may get another lease.
             pulumi.ResourceOptions(parent=self, depends_on=pool, replace_with=[vm]),
         )
+
+
+def vm_pools(
+    settings: Settings,
+    template: Callable[[Pool], Template],
+    public_key: pulumi.Input[str],
+    api_token: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> list[Machine]:
+    """Declare the pools; each goes on, node by node, where the one before it ends.
+
+    Args:
+        settings: The site's.
+        template: What new machines of a pool are cloned from.
+        public_key: OpenSSH format, for `access.user`.
+        api_token: Of Proxmox VE, secret.
+        opts: Of each pool.
+
+    Returns:
+        The machines of all pools, in the pools' order.
+    """
+    pools: list[VmPool] = []
+    for pool in settings.pools:
+        args = VmPoolArgs(
+            site=settings.site,
+            pool=pool,
+            proxmox=settings.proxmox,
+            api_token=api_token,
+            network=settings.network,
+            user=settings.access.user,
+            public_key=public_key,
+            template=template(pool),
+            protection=settings.protection,
+            after=pools[-1].last_on if pools else {},
+        )
+        pools.append(VmPool(pool.name, args, opts))
+    return [machine for pool in pools for machine in pool.machines]

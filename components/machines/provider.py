@@ -1,4 +1,4 @@
-"""Dynamic provider of a machine's address: what its guest agent reports, once it does.
+"""A machine's address, and its dynamic provider: what its guest agent reports, once it does.
 
 The proxmoxve provider could wait for the agent itself, but then the next clone on the same node would
 wait for this VM's boot, and it takes the first address of any interface for an answer.
@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import pulumi
 from proxmoxer import ProxmoxAPI
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
     CreateResult,
     ReadResult,
+    Resource,
     UpdateResult,
 )
 
 from components.dynamic import Provider
 from components.machines.addresses import AddressError, Interface, SilentAgentError, own_address
+from components.machines.placement import Place
 from components.proxmox import ApiError, Vm, api_errors, client, find_vm
-from settings import AddressRange
+from settings import AddressRange, Proxmox
 
 PAUSE = 1.0
 """Seconds between two questions to an agent."""
@@ -78,6 +82,41 @@ class GuestAddressProvider(Provider):
             return ReadResult("", {})
         except SilentAgentError:
             return ReadResult(id_, props)
+
+
+@dataclass(frozen=True)
+class GuestAddressArgs:
+    """Whose address, and how its agent is asked."""
+
+    place: Place
+    proxmox: Proxmox
+    api_token: pulumi.Input[str]
+    """`user@realm!tokenid=uuid`, secret."""
+    dhcp: AddressRange
+    disk_gib: int
+    """What its disk was made or grown to: it cannot become smaller."""
+
+
+class GuestAddress(Resource, module="machines", name="GuestAddress"):
+    """The IPv4 address that DHCP gave to a running machine. The id is the machine's SMBIOS UUID."""
+
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, args: GuestAddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {
+            "endpoint": args.proxmox.endpoint,
+            "apiToken": args.api_token,
+            "insecure": args.proxmox.insecure,
+            "vm": args.place.name,
+            "vmId": args.place.vm_id,
+            "macAddress": args.place.mac_address,
+            "dhcp": {"first": str(args.dhcp.first), "last": str(args.dhcp.last)},
+            "bootSeconds": args.proxmox.boot_seconds,
+            "diskGib": args.disk_gib,
+            # Only known once the machine has booted; an output has to be declared.
+            "address": None,
+        }
+        super().__init__(GuestAddressProvider(), name, props, opts)
 
 
 def _api(props: dict[str, Any]) -> ProxmoxAPI:

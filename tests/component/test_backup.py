@@ -72,7 +72,7 @@ def mocks() -> Mocks:
 def machine(number: int, role: str = "control-plane") -> Machine:
     address = pulumi.Output.from_input(f"10.75.10.{number}")
     uuid = pulumi.Output.from_input(UUID)
-    return Machine(f"paris-{role}-{number}", role, 2200 + number, "pve1", "BC:24:11:00:00:01", address, uuid)
+    return Machine(f"paris-{role}-{number}", role, 2200 + number, "pve1", address, uuid)
 
 
 def site_backup(site: str, **changes: Any) -> SiteBackup:

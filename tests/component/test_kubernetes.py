@@ -54,8 +54,8 @@ def mocks() -> Mocks:
 
 def machine(number: int, role: str) -> Machine:
     name, address = f"paris-{role}-{number}", f"10.75.10.{100 + number}"
-    mac, uuid = "BC:24:11:00:00:01", pulumi.Output.from_input(f"uuid-{number}")
-    return Machine(name, role, 2100 + number, "pve1", mac, pulumi.Output.from_input(address), uuid)
+    uuid = pulumi.Output.from_input(f"uuid-{number}")
+    return Machine(name, role, 2100 + number, "pve1", pulumi.Output.from_input(address), uuid)
 
 
 def make() -> KubernetesCluster:

@@ -38,9 +38,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def export(site: str, *, with_cluster: bool, with_backup_server: bool = False) -> None:
     known = pulumi.Output.from_input
-    machine = SimpleNamespace(
-        name=f"{site}-vm-1", role="worker", vm_id=2101, node="pve1", address=known("10.0.0.1"), mac_address="unused"
-    )
+    machine = SimpleNamespace(name=f"{site}-vm-1", role="worker", vm_id=2101, node="pve1", address=known("10.0.0.1"))
     cluster = SimpleNamespace(
         api_server=known("https://10.0.0.2:6443"), kubeconfig=known("kind: Config"), kubeconfig_path=known(".kube/x")
     )
