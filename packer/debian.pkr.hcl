@@ -90,6 +90,7 @@ build {
     execute_command = "sudo sh -eu {{ .Path }}"
     scripts = [
       "${path.root}/scripts/verify.sh",
+      "${path.root}/scripts/updates.sh",
       "${path.root}/scripts/cloud-init.sh",
       "${path.root}/scripts/seal.sh",
     ]

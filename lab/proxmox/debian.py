@@ -59,6 +59,7 @@ AVAILABLE = {
     "rsync": "3.5.0+ds1-0+deb12u1",
     "sudo": "1.9.13p3-1+deb12u4",
     "systemd-timesyncd": "252.39-1~deb12u2",
+    "unattended-upgrades": "2.9.1+nmu3",
     "vim": "2:9.0.1378-2+deb12u2",
 }
 """What the lab's mirror has besides."""
@@ -212,6 +213,9 @@ def _configuration(plan: Plan) -> dict[str, str]:
             "allow-hotplug ens18\niface ens18 inet dhcp\n"
         ),
         "etc/environment": "",
+        # systemd's, of the first boot.
+        "var/lib/systemd/timers/stamp-apt-daily.timer": "",
+        "var/lib/systemd/timers/stamp-apt-daily-upgrade.timer": "",
         "etc/profile": "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
     }
 
@@ -265,6 +269,18 @@ _CONFIGURATION: dict[str, dict[str, str]] = {
             "users:\n  - default\ndisable_root: true\npreserve_hostname: false\nssh_deletekeys: true\n"
         ),
         "etc/cloud/cloud.cfg.d/README": "",
+    },
+    "unattended-upgrades": {
+        "etc/apt/apt.conf.d/20auto-upgrades": (
+            'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
+        ),
+        "etc/apt/apt.conf.d/50unattended-upgrades": (
+            "Unattended-Upgrade::Origins-Pattern {\n"
+            '\t"origin=Debian,codename=${distro_codename},label=Debian";\n'
+            '\t"origin=Debian,codename=${distro_codename},label=Debian-Security";\n'
+            '\t"origin=Debian,codename=${distro_codename}-security,label=Debian-Security";\n'
+            "};\nUnattended-Upgrade::Package-Blacklist {\n};\n"
+        ),
     },
 }
 """What a package's installation leaves in /etc and others look at."""

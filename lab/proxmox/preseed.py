@@ -47,6 +47,7 @@ QUESTIONS = {
     "apt-setup/non-free-firmware": "boolean",
     "tasksel/first": "multiselect",
     "pkgsel/include": "string",
+    "pkgsel/update-policy": "select",
     "pkgsel/upgrade": "select",
     "popularity-contest/participate": "boolean",
     "grub-installer/only_debian": "boolean",
@@ -66,6 +67,9 @@ MUST_BE = {
     "tasksel/first": "",
 }
 """Answers that the installer needs to go on by itself, and that the lab models no other of."""
+
+UPDATER = "unattended-upgrades"
+"""Answer to pkgsel/update-policy, and the package that it brings."""
 
 REQUIRED = (
     "debian-installer/locale",
@@ -123,7 +127,7 @@ def plan(answers: Mapping[str, str], hostname: str, domain: str) -> Plan:
         mirror=answers.get("mirror/http/hostname", "ftp.fr.debian.org")
         + answers.get("mirror/http/directory", "/debian"),
         accounts=_accounts(answers),
-        packages=frozenset(_packages(answers)),
+        packages=frozenset(_packages(answers)) | _updater(answers),
         disk_label=partitions.DISK_LABELS[partitions.disk_label(answers)],
         late_command=answers.get("preseed/late_command", ""),
     )
@@ -191,6 +195,15 @@ def _wrong_answers(answers: Mapping[str, str]) -> Iterator[str]:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", answers.get("passwd/username", "user")):
         yield f"passwd/username is {answers['passwd/username']!r}: no user name"
     yield from partitions.problems(answers)
+    yield from _package_problems(answers)
+
+
+def _package_problems(answers: Mapping[str, str]) -> Iterator[str]:
+    policy = answers.get("pkgsel/update-policy", "none")
+    if policy not in ("none", UPDATER):
+        yield f"pkgsel/update-policy is {policy!r}: none or {UPDATER}"
+    if policy == "none" and UPDATER in _packages(answers):
+        yield f"pkgsel/include: the lab models no {UPDATER} that updates nothing: set pkgsel/update-policy"
     missing = [name for name in _packages(answers) if name not in AVAILABLE]
     if missing:
         names = ", ".join(missing)
@@ -199,6 +212,11 @@ def _wrong_answers(answers: Mapping[str, str]) -> Iterator[str]:
 
 def _packages(answers: Mapping[str, str]) -> list[str]:
     return answers.get("pkgsel/include", "").replace(",", " ").split()
+
+
+def _updater(answers: Mapping[str, str]) -> frozenset[str]:
+    """What pkgsel installs besides. It is switched on unless the answer was none, which is the installer's default."""
+    return frozenset({UPDATER}) & {answers.get("pkgsel/update-policy")}
 
 
 def _accounts(answers: Mapping[str, str]) -> Accounts:

@@ -4,6 +4,8 @@ set -eu
 
 apt-get clean
 rm -rf /var/lib/apt/lists/*
+# By the image's date a clone would be late with its updates, and make them at its first boot: Kubespray needs apt's lock then.
+rm -f /var/lib/systemd/timers/stamp-apt-daily*
 
 # cloud-init makes new ones at a clone's first boot.
 cloud-init clean --logs

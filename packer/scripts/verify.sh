@@ -3,8 +3,9 @@
 set -eu
 
 # Kubespray reaches the machine with these, Longhorn stores with those, cloud-init makes it itself, and signatures of zones,
-# one-time passwords and tokens need the time.
-required="openssh-server sudo python3 qemu-guest-agent cloud-init cloud-guest-utils open-iscsi nfs-common systemd-timesyncd"
+# one-time passwords and tokens need the time. The installer goes on where it could not install the last one.
+required="openssh-server sudo python3 qemu-guest-agent cloud-init cloud-guest-utils open-iscsi nfs-common systemd-timesyncd \
+    unattended-upgrades"
 
 missing=""
 for package in $required; do
@@ -13,7 +14,7 @@ for package in $required; do
     [ "$status" = "install ok installed" ] || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
-    echo "not installed:$missing. Add them to pkgsel/include in preseed.cfg.j2." >&2
+    echo "not installed:$missing. See pkgsel/include and pkgsel/update-policy in preseed.cfg.j2." >&2
     exit 1
 fi
 

@@ -196,9 +196,26 @@ def test_the_image_is_sealed(pve: Pve, build: Build) -> None:
     root = pve.site.home / "proxmox/guests/2001/root"
     assert not list((root / "etc/ssh").glob("ssh_host_*"))
     assert (root / "etc/machine-id").read_text() == ""
+    assert not list((root / "var/lib/systemd/timers").iterdir())
     assert "PasswordAuthentication no" in (root / "etc/ssh/sshd_config.d/10-keys-only.conf").read_text()
     assert (root / "etc/iscsi/initiatorname.iscsi").read_text() == "GenerateName=yes\n"
     assert (root / "home/ossng/.ssh/authorized_keys").exists()
+
+
+def test_the_image_updates_itself(pve: Pve, build: Build, tmp_path: Path) -> None:
+    """As apt reads it: each night, never with a reboot, and nothing that holds volumes."""
+    root = pve.site.home / "proxmox/guests/2001/root"
+    (tmp_path / "apt.conf").write_text(f'Dir "{root}";\n')
+    dump = ["apt-config", "dump", "APT::Periodic", "Unattended-Upgrade"]
+    result = subprocess.run(
+        dump, env={**os.environ, "APT_CONFIG": str(tmp_path / "apt.conf")}, capture_output=True, text=True, check=True
+    )
+    settings = set(result.stdout.splitlines())
+    assert {'APT::Periodic::Update-Package-Lists "1";', 'APT::Periodic::Unattended-Upgrade "1";'} <= settings
+    assert [line for line in settings if "Package-Blacklist::" in line] == [
+        'Unattended-Upgrade::Package-Blacklist:: "open-iscsi$";'
+    ]
+    assert "Automatic-Reboot" not in result.stdout
 
 
 def test_an_existing_vm_is_not_replaced(pve: Pve, build: Build, variables: dict[str, str]) -> None:
@@ -224,9 +241,14 @@ def test_a_missing_installer_is_refused(pve: Pve, variables: dict[str, str]) -> 
     ("answer", "vm_id", "message"),
     [
         (("default_label string gpt", "default_label string msdos"), 2006, "partition table is of type 'dos', not gpt"),
-        (("systemd-timesyncd\n", "\n"), 2007, "not installed: systemd-timesyncd. Add them to pkgsel/include"),
+        (("systemd-timesyncd\n", "\n"), 2007, "not installed: systemd-timesyncd. See pkgsel/include"),
+        (
+            ("update-policy select unattended-upgrades", "update-policy select none"),
+            2008,
+            "not installed: unattended-upg",
+        ),
     ],
-    ids=["label", "package"],
+    ids=["label", "package", "updates"],
 )
 def test_an_image_that_is_not_fit_is_no_template(
     pve: Pve, variables: dict[str, str], answer: tuple[str, str], vm_id: int, message: str

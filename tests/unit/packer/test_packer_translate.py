@@ -64,7 +64,8 @@ def test_the_product_template_is_translated(variables: dict[str, str]) -> None:
         " hostname=paris-debian-12-0123456789ab domain=localdomain<enter>"
     )
     (provisioner,) = made.document["provisioners"]
-    assert [Path(script).name for script in provisioner["scripts"]] == ["verify.sh", "cloud-init.sh", "seal.sh"]
+    scripts = [Path(script).name for script in provisioner["scripts"]]
+    assert scripts == ["verify.sh", "updates.sh", "cloud-init.sh", "seal.sh"]
     assert all(Path(script).is_file() for script in provisioner["scripts"])
     assert made.files == {"/preseed.cfg": variables["PKR_VAR_preseed"]}
     assert made.finish == Finish(

@@ -47,6 +47,7 @@ def test_the_preseed_leaves_no_question_open(preseed_text: str) -> None:
     assert made.timezone == "Europe/Paris"
     assert {"openssh-server", "qemu-guest-agent", "open-iscsi", "nfs-common", "cloud-init"} <= made.packages
     assert "systemd-timesyncd" in made.packages
+    assert "unattended-upgrades" in made.packages
     assert made.late_command.count("in-target") == 4
     assert made.disk_label == "gpt"
 
@@ -96,6 +97,7 @@ def test_an_open_question_is_named(preseed_text: str, question: str) -> None:
         ("passwd/username", "Not a name", "no user name"),
         ("grub-installer/bootdev", "/dev/vda", "the VM's only disk is /dev/sda"),
         ("pkgsel/include", "sudo no-such-package", "unable to locate package no-such-package"),
+        ("pkgsel/update-policy", "landscape", "pkgsel/update-policy is 'landscape': none or unattended-upgrades"),
     ],
 )
 def test_a_wrong_answer_is_named(preseed_text: str, question: str, value: str, message: str) -> None:
@@ -127,6 +129,13 @@ def test_a_disk_has_an_mbr_unless_told_otherwise(preseed_text: str) -> None:
     text = without(preseed_text, "partman-partitioning/default_label")
     recipe = f"single :: {ROOT[:-1]} $bootable{{ }} ."
     assert plan(answering(text, "partman-auto/expert_recipe", recipe)).disk_label == "dos"
+
+
+def test_nothing_is_updated_unless_asked_for(preseed_text: str) -> None:
+    text = without(preseed_text, "pkgsel/update-policy")
+    assert "unattended-upgrades" not in plan(text).packages
+    with pytest.raises(preseed.PreseedError, match="models no unattended-upgrades that updates nothing"):
+        plan(answering(text, "pkgsel/include", "sudo unattended-upgrades"))
 
 
 def test_a_locked_root_makes_the_user_administrator(preseed_text: str) -> None:
