@@ -10,19 +10,10 @@ import pulumi_proxmoxve as proxmoxve
 
 from components.credentials import Credentials
 from components.images import recipe
-from components.images.resources import (
-    CloudImageTemplateArgs,
-    ForeignTemplateArgs,
-    KeptTemplateArgs,
-    PackerTemplateArgs,
-    Template,
-    TemplateArgs,
-)
+from components.images.provider import FOREIGN, KEPT, Template
 from components.machines import places
 from settings import CloudImage, Iso, Pool, Settings
 from settings.image_rules import is_own_image
-
-FORMER_TYPE = "pulumi-python:dynamic/images:PackerTemplate"
 
 
 @dataclass(frozen=True)
@@ -64,8 +55,6 @@ class GoldenImage(pulumi.ComponentResource):
                     parent=self,
                     # The golden image comes last: no build begins where one that is to stay is not there.
                     depends_on=list(self._templates.values()) if each == golden else None,
-                    # A site had one image, which was named after its role and not after itself.
-                    aliases=[pulumi.Alias(name=f"{name}-template", type_=FORMER_TYPE)] if each == golden else None,
                 ),
             )
         self._golden_template = self._templates[golden]
@@ -81,51 +70,59 @@ class GoldenImage(pulumi.ComponentResource):
         digest = recipe.digest(own.image, own.access, own.network, own.proxmox)
         return own.image.template or recipe.template_name(own.site, digest)
 
-    def _golden(self, name: str) -> TemplateArgs:
+    def _golden(self, name: str) -> dict[str, Any]:
         image = self._settings.image
         if image.source == "existing":
             return self._found(name, name)
+        built = self._build(name)
         if image.cloud_image is not None:
-            return CloudImageTemplateArgs(**self._build(name), disk_image=self._disk_image(name, image.cloud_image))
+            return built | {"diskImage": self._disk_image(name, image.cloud_image)}
         access, credentials = self._settings.access, self._args.credentials
         preseed = pulumi.Output.all(
             root_password_hash=credentials.root_password_hash,
             user_password_hash=credentials.user_password_hash,
             public_key=credentials.public_key,
         ).apply(lambda values: recipe.render_preseed(access=access, mirror=image.mirror, **values))
-        return PackerTemplateArgs(
-            **self._build(name),
-            iso_file=self._installer(image.iso),
-            http_address="" if image.http_address is None else str(image.http_address),
-            preseed=preseed,
-            user=access.user,
-            user_password=credentials.user_password,
-            ssh_port=access.ssh_port,
-        )
+        return built | {
+            "isoFile": self._installer(image.iso),
+            "httpAddress": "" if image.http_address is None else str(image.http_address),
+            "preseed": preseed,
+            "user": access.user,
+            "userPassword": credentials.user_password,
+            "sshPort": access.ssh_port,
+        }
 
-    def _found(self, name: str, golden: str) -> TemplateArgs:
+    def _found(self, name: str, golden: str) -> dict[str, Any]:
         """A template that is there already."""
         site, proxmox = self._settings.site, self._settings.proxmox
         of_it = [pool for pool in self._settings.pools if (pool.image or golden) == name]
-        machines = [place.name for pool in of_it for place in places(site, pool, proxmox)]
-        kind = KeptTemplateArgs if is_own_image(site, name) else ForeignTemplateArgs
-        return kind(**self._place(name), machines=machines)
+        return self._place(name, KEPT if is_own_image(site, name) else FOREIGN) | {
+            # With another one comes another look at the template.
+            "machines": [place.name for pool in of_it for place in places(site, pool, proxmox)]
+        }
 
-    def _place(self, name: str) -> dict[str, Any]:
-        """The fields of `TemplateArgs`."""
+    def _place(self, name: str, source: str) -> dict[str, Any]:
+        """What every template has."""
         proxmox, token = self._settings.proxmox, self._args.api_token
-        return {"endpoint": proxmox.endpoint, "api_token": token, "insecure": proxmox.insecure, "name": name}
+        return {
+            "source": source,
+            "endpoint": proxmox.endpoint,
+            "apiToken": token,
+            "insecure": proxmox.insecure,
+            "name": name,
+        }
 
     def _build(self, name: str) -> dict[str, Any]:
-        """The fields of `BuiltTemplateArgs`."""
-        site, proxmox, network = self._settings.site, self._settings.proxmox, self._settings.network
-        return self._place(name) | {
-            "build_node": proxmox.nodes[0],
-            "vm_id_base": proxmox.vm_id_base,
-            "description": f"OSS NextGen golden image of {site}, made by {self._settings.image.source},"
+        """What one has that is built where it is not there."""
+        own, image = self._settings, self._settings.image
+        proxmox, network = own.proxmox, own.network
+        return self._place(name, image.source) | {
+            "buildNode": proxmox.nodes[0],
+            "vmIdBase": proxmox.vm_id_base,
+            "description": f"OSS NextGen golden image of {own.site}, made by {image.source},"
             f" recipe {name.rpartition('-')[2]}. Do not edit.",
-            "disk_storage": proxmox.disk_storage,
-            "disk_gib": self._settings.image.disk_gib,
+            "diskStorage": proxmox.disk_storage,
+            "diskGib": image.disk_gib,
             "bridge": network.bridge,
             "vlan": "" if network.vlan is None else str(network.vlan),
         }

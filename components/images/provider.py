@@ -12,11 +12,13 @@ command resource.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import pulumi
 from proxmoxer import ProxmoxAPI
-from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
+from pulumi.dynamic import CreateResult, ReadResult, Resource, UpdateResult
 
 from components.dynamic import Provider
 from components.images import cloud_image, packer, recipe
@@ -83,8 +85,25 @@ class TemplateProvider(Provider):
         remove_vm(api, vm.vm_id)
 
 
-PackerTemplateProvider = TemplateProvider
-"""Its name in states of a site that had one image only: they refer to it."""
+class Template(Resource, module="images", name="Template"):
+    """A Proxmox template.
+
+    Args:
+        props: `source`, what every template has (`endpoint`, `apiToken`, `insecure`, `name` on Proxmox VE), and what
+            its source needs: the names of the `machines` that are cloned from one that is there already; of one that is
+            built, what `packer.build` or `cloud_image.build` reads, `vmIdBase` with it. `apiToken`, `preseed` and
+            `userPassword` are secrets.
+    """
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        # The outputs that are no inputs are declared, or the engine would not hand them over.
+        super().__init__(TemplateProvider(), name, {**props, "vmId": None, "node": None}, opts)
+        # From the resource, not from the inputs: whoever uses them waits for the template.
+        self.name: pulumi.Output[str] = pulumi.get(self, "name")
+        self.vm_id: pulumi.Output[int] = pulumi.get(self, "vmId")
+        """VMID, wherever it was found or built."""
+        self.node: pulumi.Output[str] = pulumi.get(self, "node")
+        """The Proxmox node that it is on."""
 
 
 def _client(props: dict[str, Any]) -> ProxmoxAPI:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.dynamic.dynamic import serialize_provider
 
 from components import process
 from components.images import packer as packer_room
@@ -100,6 +102,13 @@ def packer(server: Any, monkeypatch: pytest.MonkeyPatch) -> Packer:
     packer = Packer(server)
     monkeypatch.setattr(packer_room, "run", packer.run)
     return packer
+
+
+def test_the_state_names_the_provider_and_holds_no_code() -> None:
+    """Moving or renaming it breaks every state that has a template."""
+    pickled = base64.b64decode(serialize_provider(TemplateProvider()))
+    assert b"components.images.provider\x94\x8c\x10TemplateProvider" in pickled
+    assert len(pickled) < 120
 
 
 def test_a_build(packer: Packer, props: dict[str, Any], proxmox_token: str) -> None:
