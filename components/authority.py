@@ -12,29 +12,27 @@ import pulumi_tls as tls
 HOURS_A_YEAR = 365 * 24
 
 
-@dataclass(frozen=True)
-class InternalAuthorityArgs:
-    """Inputs of the authority."""
-
-    site: str
-
-
 class InternalAuthority(pulumi.ComponentResource):
-    """A root for addresses and names inside the platform. Its key is nowhere but in the state, encrypted."""
+    """A root for addresses and names inside the platform. Its key is nowhere but in the state, encrypted.
+
+    Args:
+        name: Name of the component.
+        site: Whose authority it is.
+    """
 
     certificate: pulumi.Output[str]
     """PEM, for whoever is to trust it."""
     private_key: pulumi.Output[str]
     """PEM, secret."""
 
-    def __init__(self, name: str, args: InternalAuthorityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, site: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:authority:InternalAuthority", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.private_key = _private_key(name, child)
         self.certificate = tls.SelfSignedCert(
             name,
             private_key_pem=self.private_key,
-            subject=tls.SelfSignedCertSubjectArgs(common_name=f"OSS NextGen {args.site} internal CA"),
+            subject=tls.SelfSignedCertSubjectArgs(common_name=f"OSS NextGen {site} internal CA"),
             is_ca_certificate=True,
             set_subject_key_id=True,
             allowed_uses=["cert_signing", "crl_signing"],

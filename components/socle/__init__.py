@@ -20,7 +20,7 @@ from components.socle.external_services import ExternalServices, ExternalService
 from components.socle.homepage import Homepage, HomepageArgs
 from components.socle.longhorn import Longhorn, LonghornArgs
 from components.socle.metallb import MetalLb, MetalLbArgs
-from components.socle.namespaces import Namespaces, NamespacesArgs
+from components.socle.namespaces import Namespaces
 from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.socle.nginx_ingress import NginxIngress, NginxIngressArgs
 from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
@@ -37,7 +37,6 @@ __all__ = [
     "MetalLb",
     "MetalLbArgs",
     "Namespaces",
-    "NamespacesArgs",
     "NetworkPolicies",
     "NetworkPoliciesArgs",
     "NginxIngress",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.authority import InternalAuthority, InternalAuthorityArgs
+from components.authority import InternalAuthority
 from components.certificates import AcmeAccount, AcmeAccountArgs, AcmeCertificate, AcmeCertificateArgs
 from components.powerdns import Connection, Zone
 from components.powerdns.server import PowerDns, PowerDnsArgs
@@ -17,7 +17,7 @@ from components.socle.external_services import ExternalServices, ExternalService
 from components.socle.homepage import Homepage, HomepageArgs
 from components.socle.longhorn import Longhorn, LonghornArgs
 from components.socle.metallb import MetalLb, MetalLbArgs
-from components.socle.namespaces import Namespaces, NamespacesArgs
+from components.socle.namespaces import Namespaces
 from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.socle.nginx_ingress import NginxIngress, NginxIngressArgs
 from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
@@ -63,14 +63,14 @@ class Socle(pulumi.ComponentResource):
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         settings, services = args.settings, args.services
         charts, protection = settings.charts, settings.protection
-        self.namespaces = Namespaces("namespaces", NamespacesArgs(protection), self._child)
+        self.namespaces = Namespaces("namespaces", protection, self._child).names
         self.operators = [settings.network.cidr, *services.operators]
         NetworkPolicies("network-policies", NetworkPoliciesArgs(self.namespaces, self.operators), self._child)
         addresses = MetalLb(
             "metallb",
             MetalLbArgs(
                 charts.metallb,
-                self.namespaces.metallb,
+                self.namespaces["metallb-system"],
                 settings.network.load_balancers,
                 services.reserved,
                 ADDRESSED_NAMESPACES,
@@ -81,7 +81,7 @@ class Socle(pulumi.ComponentResource):
             "longhorn",
             LonghornArgs(
                 charts.longhorn,
-                self.namespaces.longhorn,
+                self.namespaces["longhorn-system"],
                 volume_nodes(settings.pools),
                 protection,
                 settings.storage,
@@ -100,7 +100,7 @@ class Socle(pulumi.ComponentResource):
             "nginx-ingress",
             NginxIngressArgs(
                 charts.nginx_ingress,
-                self.namespaces.nginx_ingress,
+                self.namespaces[CONTROLLER_NAMESPACE],
                 services.ingress_address,
                 services.http_port,
                 services.https_port,
@@ -117,11 +117,11 @@ class Socle(pulumi.ComponentResource):
 
     def _dns(self, addresses: MetalLb) -> PowerDns:
         settings, services = self._args.settings, self._args.services
-        authority = InternalAuthority("internal", InternalAuthorityArgs(settings.site), self._child)
+        authority = InternalAuthority("internal", settings.site, self._child)
         return PowerDns(
             "powerdns",
             PowerDnsArgs(
-                namespace=self.namespaces.powerdns,
+                namespace=self.namespaces["powerdns"],
                 storage_class=self.storage_class,
                 authority=authority,
                 address=services.dns_address,
@@ -163,7 +163,7 @@ class Socle(pulumi.ComponentResource):
 
     def _tls(self) -> TlsSecrets:
         self.tls_certificates = {domain: self._certificate(domain) for domain in self.certificates}
-        namespaces = {CONTROLLER_NAMESPACE: self.namespaces.nginx_ingress}
+        namespaces = {CONTROLLER_NAMESPACE: self.namespaces[CONTROLLER_NAMESPACE]}
         return TlsSecrets("tls", TlsSecretsArgs(self.tls_certificates, namespaces), self._child)
 
     def _authentik(self, ingress: NginxIngress) -> Authentik:
@@ -173,7 +173,7 @@ class Socle(pulumi.ComponentResource):
             "authentik",
             AuthentikArgs(
                 chart=settings.charts.authentik,
-                namespace=self.namespaces.authentik,
+                namespace=self.namespaces["authentik"],
                 domain=domain,
                 host=hosts.authentik(domain),
                 url=hosts.url(hosts.authentik(domain), services),
@@ -199,7 +199,7 @@ class Socle(pulumi.ComponentResource):
             "homepage",
             HomepageArgs(
                 settings.charts.homepage,
-                self.namespaces.homepage,
+                self.namespaces["homepage"],
                 settings.site,
                 hosts.homepage(domain),
                 hosts.url(hosts.homepage(domain), services),
@@ -217,7 +217,7 @@ class Socle(pulumi.ComponentResource):
             ExternalServicesArgs(
                 services=settings.external_services,
                 published=services,
-                namespace=self.namespaces.nginx_ingress,
+                namespace=self.namespaces[CONTROLLER_NAMESPACE],
                 ingress_class=ingress.ingress_class,
                 tls_secrets=self.tls.names[CONTROLLER_NAMESPACE],
                 domain=settings.domains[0],

@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import pulumi
 
 from components import workload
+from settings.teams import SOCLE
 
 Level = Literal["privileged", "baseline", "restricted"]
 """https://kubernetes.io/docs/concepts/security/pod-security-standards/"""
 
-LEVELS: Final[dict[str, Level]] = {
-    "metallb-system": "privileged",  # the speakers use the host's network and raw sockets
-    "longhorn-system": "privileged",  # it mounts the nodes' disks
-    "nginx-ingress": "restricted",
-    "authentik": "restricted",
-    "homepage": "restricted",
-    "powerdns": "restricted",
-}
-
-
-@dataclass(frozen=True)
-class NamespacesArgs:
-    """Inputs of the namespaces."""
-
-    protection: bool
-    """Pulumi's `protect`: a deleted namespace takes its volumes along."""
+PRIVILEGED: Final = (
+    "metallb-system",  # the speakers use the host's network and raw sockets
+    "longhorn-system",  # it mounts the nodes' disks
+)
+LEVELS: Final[dict[str, Level]] = {name: "privileged" if name in PRIVILEGED else "restricted" for name in SOCLE}
 
 
 class Namespaces(pulumi.ComponentResource):
-    """The namespaces that the socle lives in."""
+    """The namespaces that the socle lives in.
+
+    Args:
+        name: Name of the component.
+        protection: Pulumi's `protect`: a deleted namespace takes its volumes along.
+    """
 
     names: dict[str, pulumi.Output[str]]
     """Name -> the same, once it exists."""
-    metallb: pulumi.Output[str]
-    longhorn: pulumi.Output[str]
-    nginx_ingress: pulumi.Output[str]
-    authentik: pulumi.Output[str]
-    homepage: pulumi.Output[str]
-    powerdns: pulumi.Output[str]
 
-    def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, protection: bool, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Namespaces", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, protect=args.protection)
-        self.names = made = {
-            namespace: workload.namespace(namespace, level, child) for namespace, level in LEVELS.items()
-        }
-        self.metallb = made["metallb-system"]
-        self.longhorn = made["longhorn-system"]
-        self.nginx_ingress = made["nginx-ingress"]
-        self.authentik = made["authentik"]
-        self.homepage = made["homepage"]
-        self.powerdns = made["powerdns"]
+        child = pulumi.ResourceOptions(parent=self, protect=protection)
+        self.names = {namespace: workload.namespace(namespace, level, child) for namespace, level in LEVELS.items()}
         self.register_outputs({})

@@ -7,7 +7,7 @@ the overlay network gives that. Metrics are open to nobody: nothing on the platf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -16,7 +16,6 @@ from pulumi_kubernetes import meta, networking
 
 from components.powerdns import server as powerdns
 from components.socle import homepage, postgresql
-from components.socle.namespaces import Namespaces
 
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 NAMESPACE = "kubernetes.io/metadata.name"
@@ -76,7 +75,8 @@ def openings(operators: Sequence[IPv4Network]) -> dict[str, list[Opening]]:
 class NetworkPoliciesArgs:
     """Inputs of the policies."""
 
-    namespaces: Namespaces
+    namespaces: Mapping[str, pulumi.Input[str]]
+    """Name -> the same, once it exists."""
     operators: Sequence[IPv4Network]
     """Networks that may use the API of PowerDNS."""
 
@@ -88,7 +88,7 @@ class NetworkPolicies(pulumi.ComponentResource):
         super().__init__("oss-nextgen:socle:NetworkPolicies", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         for namespace, opened in openings(args.operators).items():
-            place = args.namespaces.names[namespace]
+            place = args.namespaces[namespace]
             self._policy(namespace, place, "closed", {}, [])
             for opening in opened:
                 self._policy(namespace, place, opening.name, opening.pods, _rules(opening))

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from components.authority import InternalAuthority, InternalAuthorityArgs
+from components.authority import InternalAuthority
 from components.powerdns.server import PowerDns, PowerDnsArgs
 from components.socle import (
     ExternalServices,
@@ -22,7 +22,6 @@ from components.socle import (
     MetalLb,
     MetalLbArgs,
     Namespaces,
-    NamespacesArgs,
     NetworkPolicies,
     NetworkPoliciesArgs,
     NginxIngress,
@@ -99,7 +98,7 @@ def declare(program: Callable[[], Any]) -> Any:
 
 
 def test_namespaces_enforce_a_pod_security_level(mocks: Mocks) -> None:
-    declare(lambda: Namespaces("namespaces", NamespacesArgs(protection=True)).powerdns)
+    declare(lambda: Namespaces("namespaces", protection=True).names["powerdns"])
     labels = {name: inputs["metadata"]["labels"] for name, inputs in mocks.of("Namespace").items()}
     assert {name: each["pod-security.kubernetes.io/enforce"] for name, each in labels.items()} == {
         "metallb-system": "privileged",
@@ -273,7 +272,7 @@ def test_homepage_answers_to_its_name_and_to_the_probes(mocks: Mocks) -> None:
 
 
 def powerdns() -> PowerDns:
-    authority = InternalAuthority("authority", InternalAuthorityArgs("paris"))
+    authority = InternalAuthority("authority", "paris")
     operators = [IPv4Network("10.75.10.0/24"), IPv4Network("10.9.0.0/16")]
     return PowerDns("powerdns", PowerDnsArgs("powerdns", "longhorn", authority, DNS, 53, 8443, operators, True))
 
@@ -354,7 +353,7 @@ def test_what_nobody_opened_is_closed(mocks: Mocks) -> None:
     operators = [IPv4Network("10.75.10.0/24"), IPv4Network("10.9.0.0/16")]
 
     def program() -> pulumi.Output[Any]:
-        namespaces = Namespaces("namespaces", NamespacesArgs(protection=True))
+        namespaces = Namespaces("namespaces", protection=True).names
         return NetworkPolicies("policies", NetworkPoliciesArgs(namespaces, operators)).urn
 
     declare(program)
@@ -375,7 +374,7 @@ def test_what_nobody_opened_is_closed(mocks: Mocks) -> None:
 
 def test_an_api_without_operators_is_open_to_nobody(mocks: Mocks) -> None:
     def program() -> pulumi.Output[Any]:
-        namespaces = Namespaces("namespaces", NamespacesArgs(protection=True))
+        namespaces = Namespaces("namespaces", protection=True).names
         return NetworkPolicies("policies", NetworkPoliciesArgs(namespaces, [])).urn
 
     declare(program)

@@ -7,9 +7,7 @@ import base64
 import pytest
 import yaml
 
-from components.socle.namespaces import LEVELS
 from components.teams import kubeconfig
-from settings.teams import RESERVED, SOCLE
 from tests.unit.settings.cases import VALID, Raw, problems_of
 
 TEAM = {"name": "mail"}
@@ -34,6 +32,11 @@ WITHOUT_CLUSTER = {
             'teams[0].name is "kube-system": must be another name: this namespace belongs to the platform',
         ),
         (
+            "team-reserved",
+            {**VALID, "teams": [{"name": "homepage"}]},
+            'teams[0].name is "homepage": must be another name: this namespace belongs to the platform',
+        ),
+        (
             "duplicate-team",
             {**VALID, "teams": [TEAM, TEAM]},
             'teams[1].name is "mail": is already teams[0].name',
@@ -52,10 +55,6 @@ WITHOUT_CLUSTER = {
 )
 def test_what_is_refused(rule: str, raw: Raw, says: str) -> None:
     assert problems_of(raw) == {rule: [f"oss-nextgen:{says}"]}
-
-
-def test_no_team_gets_a_namespace_of_the_socle() -> None:
-    assert LEVELS.keys() == set(SOCLE) < RESERVED
 
 
 def test_a_kubeconfig_is_for_one_namespace() -> None:
