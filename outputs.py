@@ -294,11 +294,8 @@ def _export_socle(services: Services, socle: Socle) -> None:
 
 def _references(copies: Sequence[TlsSecrets]) -> dict[str, list[pulumi.Output[str]]]:
     """Zone -> `namespace/name` of the Secrets that hold its certificate."""
-    found: dict[str, list[pulumi.Output[str]]] = {}
-    for copy in copies:
-        for zone, names in copy.references().items():
-            found.setdefault(zone, []).extend(names)
-    return found
+    zones = {zone for copy in copies for zone in copy.references}
+    return {zone: [copy.references[zone] for copy in copies if zone in copy.references] for zone in sorted(zones)}
 
 
 def schema() -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Teams(pulumi.ComponentResource):
             namespace = workload.namespace(team.name, team.pod_security, kept)
             self.kubeconfigs[team.name] = self._kubeconfig(team, namespace, classes)
             copied = {zone: args.certificates[zone] for zone in team.certificates}
-            self.tls.append(TlsSecrets(f"{team.name}-tls", TlsSecretsArgs(copied, {team.name: namespace}), self._child))
+            self.tls.append(TlsSecrets(f"{team.name}-tls", TlsSecretsArgs(copied, team.name, namespace), self._child))
         self.register_outputs({})
 
     def _classes(self) -> pulumi.Output[str]:

@@ -95,7 +95,6 @@ class Socle(pulumi.ComponentResource):
         self.zones = zones.declare(settings, services, self.connection, args.transfer_key, self)
         self.certificates = self._certificates()
         self.tls = self._tls()
-        secret = self.tls.names[CONTROLLER_NAMESPACE][settings.domains[0]]
         ingress = NginxIngress(
             "nginx-ingress",
             NginxIngressArgs(
@@ -104,7 +103,7 @@ class Socle(pulumi.ComponentResource):
                 services.ingress_address,
                 services.http_port,
                 services.https_port,
-                pulumi.Output.concat(CONTROLLER_NAMESPACE, "/", secret),
+                self.tls.references[settings.domains[0]],
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[addresses]),
         )
@@ -163,8 +162,8 @@ class Socle(pulumi.ComponentResource):
 
     def _tls(self) -> TlsSecrets:
         self.tls_certificates = {domain: self._certificate(domain) for domain in self.certificates}
-        namespaces = {CONTROLLER_NAMESPACE: self.namespaces[CONTROLLER_NAMESPACE]}
-        return TlsSecrets("tls", TlsSecretsArgs(self.tls_certificates, namespaces), self._child)
+        place = self.namespaces[CONTROLLER_NAMESPACE]
+        return TlsSecrets("tls", TlsSecretsArgs(self.tls_certificates, CONTROLLER_NAMESPACE, place), self._child)
 
     def _authentik(self, ingress: NginxIngress) -> Authentik:
         settings, services = self._args.settings, self._args.services
@@ -219,7 +218,7 @@ class Socle(pulumi.ComponentResource):
                 published=services,
                 namespace=self.namespaces[CONTROLLER_NAMESPACE],
                 ingress_class=ingress.ingress_class,
-                tls_secrets=self.tls.names[CONTROLLER_NAMESPACE],
+                tls_secrets=self.tls.names,
                 domain=settings.domains[0],
                 sign_in=self.authentik.policy,
             ),

@@ -25,40 +25,33 @@ class TlsSecretsArgs:
 
     certificates: Mapping[str, TlsCertificate]
     """By zone."""
-    namespaces: Mapping[str, pulumi.Input[str]]
-    """Name of a namespace -> the same, once it exists."""
+    name: str
+    """Of the namespace."""
+    namespace: pulumi.Input[str]
+    """The same, once it exists."""
 
 
 class TlsSecrets(pulumi.ComponentResource):
-    """A Secret of each certificate in each namespace: an Ingress can use none of another namespace."""
+    """A Secret of each certificate in a namespace: an Ingress can use none of another."""
 
-    names: dict[str, dict[str, pulumi.Output[str]]]
-    """Namespace -> zone -> name of the Secret, once it exists."""
+    names: dict[str, pulumi.Output[str]]
+    """Zone -> name of the Secret, once it exists."""
+    references: dict[str, pulumi.Output[str]]
+    """Zone -> `namespace/name` of the Secret."""
 
     def __init__(self, name: str, args: TlsSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:TlsSecrets", name, None, opts)
-        self.names = {
-            key: {zone: self._secret(key, namespace, zone, each) for zone, each in args.certificates.items()}
-            for key, namespace in args.namespaces.items()
-        }
+        self._args = args
+        self.names = {zone: self._secret(zone, certificate) for zone, certificate in args.certificates.items()}
+        self.references = {zone: pulumi.Output.concat(args.name, "/", secret) for zone, secret in self.names.items()}
         self.register_outputs({})
 
-    def references(self) -> dict[str, list[pulumi.Output[str]]]:
-        """Zone -> `namespace/name` of its Secrets."""
-        zones = {zone for names in self.names.values() for zone in names}
-        return {
-            zone: [pulumi.Output.concat(namespace, "/", names[zone]) for namespace, names in self.names.items()]
-            for zone in sorted(zones)
-        }
-
-    def _secret(
-        self, key: str, namespace: pulumi.Input[str], zone: str, certificate: TlsCertificate
-    ) -> pulumi.Output[str]:
+    def _secret(self, zone: str, certificate: TlsCertificate) -> pulumi.Output[str]:
         made = core.v1.Secret(
             # A dot, which no namespace has: `a` with `b.example` and `a-b` with `example` are two.
-            f"{key}.{secret_name(zone)}",
+            f"{self._args.name}.{secret_name(zone)}",
             type="kubernetes.io/tls",
-            metadata=meta.v1.ObjectMetaArgs(name=secret_name(zone), namespace=namespace),
+            metadata=meta.v1.ObjectMetaArgs(name=secret_name(zone), namespace=self._args.namespace),
             string_data={"tls.crt": certificate.chain, "tls.key": pulumi.Output.secret(certificate.private_key)},
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -58,7 +58,7 @@ def teams() -> SimpleNamespace:
     known = pulumi.Output.from_input
     return SimpleNamespace(
         kubeconfigs={"mail": pulumi.Output.secret("kind: Config")},
-        tls=[SimpleNamespace(references=lambda: {"ef-fr.dev": [known("mail/ef-fr-dev-tls")]})],
+        tls=[SimpleNamespace(references={"ef-fr.dev": known("mail/ef-fr-dev-tls")})],
     )
 
 
@@ -94,7 +94,7 @@ def socle() -> SimpleNamespace:
         ),
         zones={"ef-fr.dev": SimpleNamespace(zone=known("ef-fr.dev."))},
         certificates={"ef-fr.dev": certificate},
-        tls=SimpleNamespace(references=lambda: {"ef-fr.dev": [known("nginx-ingress/ef-fr-dev-tls")]}),
+        tls=SimpleNamespace(references={"ef-fr.dev": known("nginx-ingress/ef-fr-dev-tls")}),
         authentik=SimpleNamespace(
             url=known("https://auth.ef-fr.dev/"),
             ldap={

@@ -382,26 +382,21 @@ def test_an_api_without_operators_is_open_to_nobody(mocks: Mocks) -> None:
     assert mocks.of("NetworkPolicy")["powerdns-api"]["spec"]["ingress"] == []
 
 
-def test_a_certificate_is_copied_into_each_namespace(mocks: Mocks) -> None:
+def test_certificates_are_copied_into_a_namespace(mocks: Mocks) -> None:
     certificates = {
         "ef-fr.dev": TlsCertificate("chain-1", pulumi.Output.secret("key-1")),
         "ef-fr.io": TlsCertificate("chain-2", pulumi.Output.secret("key-2")),
     }
-    namespaces = {"nginx-ingress": "nginx-ingress", "maddy": "maddy"}
 
     def program() -> pulumi.Output[Any]:
-        secrets = TlsSecrets("tls", TlsSecretsArgs(certificates, namespaces))
-        return pulumi.Output.all(names=pulumi.Output.from_input(secrets.names), references=secrets.references())
+        secrets = TlsSecrets("tls", TlsSecretsArgs(certificates, "maddy", "maddy"))
+        return pulumi.Output.from_input([secrets.names, secrets.references])
 
-    outputs = declare(program)
-    names = {"ef-fr.dev": "ef-fr-dev-tls", "ef-fr.io": "ef-fr-io-tls"}
-    assert outputs["names"] == {"nginx-ingress": names, "maddy": names}
-    assert outputs["references"] == {
-        "ef-fr.dev": ["nginx-ingress/ef-fr-dev-tls", "maddy/ef-fr-dev-tls"],
-        "ef-fr.io": ["nginx-ingress/ef-fr-io-tls", "maddy/ef-fr-io-tls"],
-    }
+    names, references = declare(program)
+    assert names == {"ef-fr.dev": "ef-fr-dev-tls", "ef-fr.io": "ef-fr-io-tls"}
+    assert references == {"ef-fr.dev": "maddy/ef-fr-dev-tls", "ef-fr.io": "maddy/ef-fr-io-tls"}
     made = mocks.of("Secret")
-    assert len(made) == 4
+    assert {inputs["metadata"]["namespace"] for inputs in made.values()} == {"maddy"}
     assert opened(made["maddy.ef-fr-io-tls"]) == {"tls.crt": "chain-2", "tls.key": "key-2"}
     assert {inputs["type"] for inputs in made.values()} == {"kubernetes.io/tls"}
 

@@ -69,10 +69,10 @@ def test_a_team_has_its_role_in_its_namespace_and_nowhere_else(mocks: Mocks) -> 
 
 @pulumi.runtime.test
 def test_a_team_gets_copies_of_the_certificates_it_names(mocks: Mocks) -> pulumi.Output[None]:
-    def check(references: list[dict[str, list[str]]]) -> None:
-        assert references == [{"ef-fr.dev": ["mail/ef-fr-dev-tls"]}, {}]
+    def check(references: list[dict[str, str]]) -> None:
+        assert references == [{"ef-fr.dev": "mail/ef-fr-dev-tls"}, {}]
 
-    return pulumi.Output.all(*[copy.references() for copy in make().tls]).apply(check)
+    return pulumi.Output.all(*[copy.references for copy in make().tls]).apply(check)
 
 
 @pulumi.runtime.test
@@ -86,7 +86,7 @@ def test_copies_of_two_teams_never_share_a_name(mocks: Mocks) -> pulumi.Output[N
         Team(name="web", role="edit", certificates=zones[:1]),
         Team(name="web-mail", role="edit", certificates=zones[1:]),
     ]
-    return pulumi.Output.all(*[copy.references() for copy in make(*teams, zones=zones).tls]).apply(check)
+    return pulumi.Output.all(*[copy.references for copy in make(*teams, zones=zones).tls]).apply(check)
 
 
 @pulumi.runtime.test
