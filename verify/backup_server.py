@@ -62,12 +62,13 @@ def room(stack: Stack) -> str:
         CheckFailed: too little is, or nobody can tell.
     """
     [machine] = [each for each in stack.output("nodes", list[Machine]) if each.role == "storage"]
-    folder = PurePosixPath(stack.backup_server.folder if stack.backup_server else "/")
+    server, proxmox = stack.settings.backup_server, stack.settings.proxmox
+    folder = PurePosixPath(server.folder if server else "/")
     try:
-        api = client(stack.proxmox.endpoint, stack.api_token, stack.proxmox.insecure)
+        api = client(proxmox.endpoint, stack.api_token, proxmox.insecure)
         vm = find_vm(api, machine.vmId)
         if vm is None:
-            raise CheckFailed(f"there is no VM {machine.vmId}: pulumi refresh, then pulumi up -s {stack.name}")
+            raise CheckFailed(f"there is no VM {machine.vmId}: pulumi refresh, then pulumi up -s {stack.settings.site}")
         with api_errors():
             systems: list[dict[str, Any]] = api.nodes(vm.node).qemu(vm.vm_id).agent("get-fsinfo").get()["result"]
     except ApiError as error:

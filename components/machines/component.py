@@ -15,7 +15,7 @@ from settings import Network, Pool, Proxmox, Settings
 
 if TYPE_CHECKING:
     # Images are found by where machines go.
-    from components.images.resources import Template
+    from components.images.provider import Template
 
 TYPE = "oss-nextgen:machines:VmPool"
 DISK = "scsi0"
