@@ -122,11 +122,14 @@ def check_site(arguments: argparse.Namespace) -> int:
 def renew(arguments: argparse.Namespace) -> int:
     """Renew the certificates that are due."""
     try:
-        names = renewal.renew(Stack.open(arguments.site))
+        done = renewal.renew(Stack.open(arguments.site))
     except renewal.OthersError as error:
         print(error, file=sys.stderr)
         return DIFFERS
-    print(f"{arguments.site}: {f'renewed {len(names)}:' if names else 'no certificate is due'}", *names)
+    said = f"renewed {len(done.renewed)}: {', '.join(done.renewed)}" if done.renewed else "no certificate is due"
+    print(f"{arguments.site}: {said}")
+    if done.waiting:
+        print(f"{arguments.site}: due as well, and left to the next run of a person: {', '.join(done.waiting)}")
     return 0
 
 

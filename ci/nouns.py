@@ -38,6 +38,7 @@ RECORD_SETS: Final = "pulumi-python:dynamic/powerdns:RecordSets"
 CERTIFICATE: Final = "pulumi-python:dynamic/certificates:AcmeCertificate"
 KUBECONFIG_FILE: Final = "pulumi-python:dynamic/kubernetes:KubeconfigFile"
 CLUSTER: Final = "pulumi-python:dynamic/kubernetes:KubesprayCluster"
+INTERNAL_CERTIFICATE: Final = "tls:index/locallySignedCert:LocallySignedCert"
 BACKUP_SERVER: Final = "pulumi-python:dynamic/backup:BackupServer"
 TEMPLATE: Final = "pulumi-python:dynamic/images:Template"
 PREFLIGHT: Final = "pulumi-python:dynamic/preflight:Preflight"
@@ -74,7 +75,7 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "tls:index/privateKey:PrivateKey": Noun("private key", "what trusts the old one locks the platform out"),
     "tls:index/certRequest:CertRequest": Noun("certificate request"),
     "tls:index/selfSignedCert:SelfSignedCert": Noun("authority's certificate"),
-    "tls:index/locallySignedCert:LocallySignedCert": Noun("internal certificate"),
+    INTERNAL_CERTIFICATE: Noun("internal certificate"),
     "kubernetes:core/v1:PersistentVolumeClaim": Noun("PersistentVolumeClaim", "its data is lost", "volumes"),
     "kubernetes:core/v1:PersistentVolume": Noun("PersistentVolume", "its data may be lost", "volumes"),
     "kubernetes:apps/v1:StatefulSet": Noun(

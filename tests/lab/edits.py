@@ -83,6 +83,13 @@ NOTES: dict[str, tuple[Any, Any, str, list[str], list[str]]] = {
         ["`update release homepage`\n```diff\n- version: 2.1.0\n+ version: 2.1.1\n```"],
         [],
     ),
+    "an override of Kubespray's changed": (
+        None,
+        [("kubespray/group_vars/all.yml", "metrics_server_enabled: true", "metrics_server_enabled: false")],
+        f"| {SITE} | - | 1 | - | - |",
+        ["`update cluster toulouse` `runs cluster.yml: group_vars "],
+        ["groupVars"],
+    ),
     "a secret that a program prints": (None, LEAK, f"| {SITE} | - | - | - | - |", ["logged in as [secret]"], []),
     "a replacement": (
         renumbered,

@@ -225,12 +225,20 @@ def test_a_renewal_waits_for_what_else_would_change(pipeline: Pipeline, change: 
     assert f"{ZONE}, *.{ZONE} should be renewed, but the run would also change release homepage" in log
 
 
-def test_a_renewal_renews(pipeline: Pipeline) -> None:
+DUE = ("components/kubernetes/kubeconfig.py", "min(RENEWAL, (end - begin) / 2)", "end - begin")
+"""The administrator's kubeconfig is due from its first day on."""
+
+
+def test_a_renewal_renews(pipeline: Pipeline, change: Callable[..., None]) -> None:
     before = pipeline.lab.outputs(SITE)["certificates"]
     identity = f"kubectl get secret -n nginx-ingress {ZONE.replace('.', '-')}-tls -o jsonpath={{.metadata.uid}}"
     secret = pipeline.lab.shell(SITE, identity).stdout
+    change(None, [DUE])
     with in_a_new_clone(pipeline.lab):
-        assert f"renewed 1: {ZONE}, *.{ZONE}" in pipeline.run("renewal")
+        log = pipeline.run("renewal")
+    assert f"renewed 1: {ZONE}, *.{ZONE}" in log
+    assert f"left to the next run of a person: kubeconfig {SITE}" in log
+    assert "cluster.yml: " not in log  # no playbook has run
     after = pipeline.lab.outputs(SITE)["certificates"]
     assert [zone for zone in before if before[zone] != after[zone]] == [ZONE]
     # Updated in place: HTTPS was never without a certificate.

@@ -10,7 +10,7 @@ import pytest
 from ci.__main__ import DIFFERS, FAILED, main
 from ci.brake import LABEL
 from ci.engine import Record
-from ci.renewal import OthersError
+from ci.renewal import OthersError, Renewal
 from settings import Settings
 from tests.gitlab_server import GitLabServer, running
 
@@ -145,3 +145,15 @@ def test_a_site_that_cannot_be_looked_at_is_no_news_of_it(
     assert main(["verify", "paris", "--report"]) == FAILED
     assert "no backend" in capfd.readouterr().err
     assert gitlab.issues == []
+
+
+def test_a_renewal_says_what_it_has_left_to_a_person(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ci.engine.Stack.open", lambda _: None)
+    monkeypatch.setattr("ci.renewal.renew", lambda _: Renewal(("a.dev, *.a.dev", "b.dev"), ("kubeconfig paris",)))
+    assert main(["renew", "paris"]) == 0
+    assert capsys.readouterr().out == (
+        "paris: renewed 2: a.dev, *.a.dev, b.dev\n"
+        "paris: due as well, and left to the next run of a person: kubeconfig paris\n"
+    )

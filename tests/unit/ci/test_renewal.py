@@ -9,7 +9,7 @@ import pytest
 
 from ci import nouns, renewal
 from ci.engine import EngineError, Stack
-from ci.renewal import OthersError
+from ci.renewal import OthersError, Renewal
 from ci.scrub import MASK
 from tests.unit.ci.steps import step
 
@@ -29,7 +29,18 @@ def release(replicas: int, checksums: list[str]) -> dict[str, Any]:
 
 
 FOLLOWING = step("update", RELEASE_TYPE, "authentik", release(1, ["abc", "x"]), release(1, [LATER, "x"]))
+CLUSTER = {"site": "paris", "playbook": "cluster.yml: paris-masters-1"}
+KUBECONFIG = step("update", nouns.CLUSTER, "kubernetes-kubespray", CLUSTER, CLUSTER)
+SERVER = {"caCertPem": "PEM", "caPrivateKeyPem": MASK, "earlyRenewalHours": 8766}
+AGED = {
+    "kubeconfig paris": KUBECONFIG,
+    "internal certificate dns": step("replace", nouns.INTERNAL_CERTIFICATE, "dns", SERVER, SERVER),
+}
 OTHERS = {
+    "cluster paris": step("update", nouns.CLUSTER, "k", CLUSTER, {**CLUSTER, "playbook": "scale.yml: + w-2"}),
+    "internal certificate dns": step(
+        "replace", nouns.INTERNAL_CERTIFICATE, "dns", SERVER, {**SERVER, "caCertPem": "another"}
+    ),
     "VM paris-workers-1": step("create", nouns.VM, "w", None, {"name": "paris-workers-1"}),
     "Secret dns/tls": step("update", SECRET_TYPE, "s", SECRET, {**SECRET, "type": "Opaque"}),
     "release authentik": step("update", RELEASE_TYPE, "authentik", release(1, ["abc", "x"]), release(2, [LATER, "x"])),
@@ -50,9 +61,11 @@ class Engine:
     codes: dict[str, int] = field(default_factory=dict)
     site: str = "paris"
     ran: list[str] = field(default_factory=list)
+    targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def show(self, *arguments: str) -> int:
         self.ran.append(arguments[0])
+        self.targets[arguments[0]] = arguments[arguments.index("--target") :]
         return self.codes.get(arguments[0], 0)
 
     def run(self, *arguments: str) -> tuple[dict[str, Any], int]:
@@ -60,20 +73,28 @@ class Engine:
         return {"steps": self.steps}, self.codes.get(arguments[0], 0)
 
 
-def renew(engine: Engine) -> list[str]:
+def renew(engine: Engine) -> Renewal:
     return renewal.renew(cast(Stack, engine))
 
 
 def test_what_is_due_is_renewed_with_what_it_goes_into() -> None:
     engine = Engine([DUE, TLS_SECRET, FOLLOWING])
-    assert renew(engine) == ["ef-fr.dev"]
+    assert renew(engine) == Renewal(("ef-fr.dev",), ())
     assert engine.ran == ["refresh", "preview", "up"]
+    certificates = ("--target", "**AcmeCertificate**")
+    assert engine.targets == {"refresh": certificates, "up": (*certificates, "--target-dependents")}
+
+
+@pytest.mark.parametrize("name", AGED)
+@pytest.mark.parametrize("due", [[], [DUE]])
+def test_what_else_is_due_waits_for_a_person_and_holds_nothing_up(name: str, due: list[dict[str, Any]]) -> None:
+    assert renew(Engine([*due, AGED[name]])) == Renewal(("ef-fr.dev",) * len(due), (name,))
 
 
 @pytest.mark.parametrize("steps", [[], [TLS_SECRET, FOLLOWING], [OTHERS["VM paris-workers-1"]]])
 def test_nothing_runs_where_nothing_is_due(steps: list[dict[str, Any]]) -> None:
     engine = Engine(steps)
-    assert renew(engine) == []
+    assert renew(engine) == Renewal((), ())
     assert "up" not in engine.ran
 
 
