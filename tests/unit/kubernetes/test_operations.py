@@ -92,10 +92,12 @@ def test_new_workers_join_and_no_other_machine_is_touched(site: Site) -> None:
     assert site.zones() == {node.name: node.zone for node in (*former, third, fourth)}
 
 
-def test_a_machine_that_was_moved_is_labelled_anew(site: Site) -> None:
+@pytest.mark.parametrize("playbook", ["cluster.yml", "upgrade-cluster.yml"])
+def test_a_machine_that_was_moved_is_labelled_anew(site: Site, playbook: str) -> None:
     first, *others = site.machines.nodes
-    site.run("cluster.yml", [first, *(replace(node, zone="pve9") for node in others)])
-    assert site.zones() == {first.name: first.zone, **{node.name: "pve9" for node in others}}
+    moved = f"before-{playbook}"
+    site.run(playbook, [first, *(replace(node, zone=moved) for node in others)])
+    assert site.zones() == {first.name: first.zone, **{node.name: moved for node in others}}
 
 
 def test_the_cluster_tells_the_machine_of_each_node(site: Site, tmp_path: Path) -> None:
