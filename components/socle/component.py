@@ -174,16 +174,11 @@ class Socle(pulumi.ComponentResource):
                 chart=settings.charts.authentik,
                 namespace=self.namespaces["authentik"],
                 domain=domain,
-                host=hosts.authentik(domain),
-                url=hosts.url(hosts.authentik(domain), services),
-                annotations=hosts.redirect(services),
+                published=services,
                 email=settings.acme.email,
                 groups=settings.groups,
                 applications=self._applications(),
                 ingress_class=ingress.ingress_class,
-                https_port=services.https_port,
-                ldap_host=hosts.ldap(domain),
-                ldap_address=services.ldap_address,
                 certificate=self._certificate(domain),
                 storage_class=self.storage_class,
                 protection=settings.protection,
@@ -192,17 +187,15 @@ class Socle(pulumi.ComponentResource):
         )
 
     def _homepage(self, ingress: NginxIngress) -> Homepage:
-        settings, services = self._args.settings, self._args.services
-        domain = settings.domains[0]
+        settings = self._args.settings
         return Homepage(
             "homepage",
             HomepageArgs(
                 settings.charts.homepage,
                 self.namespaces["homepage"],
                 settings.site,
-                hosts.homepage(domain),
-                hosts.url(hosts.homepage(domain), services),
-                hosts.redirect(services),
+                settings.domains[0],
+                self._args.services,
                 self.authentik.policy,
                 ingress.ingress_class,
             ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
+from components.socle import hosts
 from components.socle.release import release
-from settings import Chart
+from settings import Chart, Services
 
 PORT = 3000
 """Of the container."""
@@ -21,11 +21,10 @@ class HomepageArgs:
     chart: Chart
     namespace: pulumi.Input[str]
     site: str
-    host: str
-    """Its public name, covered by the ingress controller's default certificate."""
-    url: str
-    annotations: Mapping[str, str]
-    """Of its Ingress, beside those of the values file."""
+    domain: str
+    """The site's first zone, which its name is in."""
+    published: Services
+    """Where people reach the ingress controller."""
     sign_in: pulumi.Input[str]
     """`namespace/name` of the controller's policy by which people sign in first."""
     ingress_class: pulumi.Input[str]
@@ -39,23 +38,24 @@ class Homepage(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HomepageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Homepage", name, None, opts)
+        host = hosts.homepage(args.domain)
         values = {
             "env": [
                 {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
                 # It answers no request for another host, which the controller hands on without its port; the kubelet's
                 # probes come by the pod's address.
-                {"name": "HOMEPAGE_ALLOWED_HOSTS", "value": f"$(POD_IP):{PORT},{args.host}"},
+                {"name": "HOMEPAGE_ALLOWED_HOSTS", "value": f"$(POD_IP):{PORT},{host}"},
             ],
             "config": {"settings": {"title": f"OSS NextGen {args.site.capitalize()}"}},
             "ingress": {
                 "main": {
-                    "annotations": {**args.annotations, "nginx.org/policies": args.sign_in},
+                    "annotations": {**hosts.redirect(args.published), "nginx.org/policies": args.sign_in},
                     "ingressClassName": args.ingress_class,
-                    "hosts": [{"host": args.host, "paths": [{"path": "/", "pathType": "Prefix"}]}],
-                    "tls": [{"hosts": [args.host]}],
+                    "hosts": [{"host": host, "paths": [{"path": "/", "pathType": "Prefix"}]}],
+                    "tls": [{"hosts": [host]}],
                 }
             },
         }
         installed = release("homepage", args.chart, args.namespace, values, pulumi.ResourceOptions(parent=self))
-        self.url = installed.id.apply(lambda _: args.url)
+        self.url = installed.id.apply(lambda _: hosts.url(host, args.published))
         self.register_outputs({"url": self.url})

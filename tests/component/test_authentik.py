@@ -17,7 +17,7 @@ from components.socle import Authentik, AuthentikArgs, TlsCertificate
 from components.socle.authentik import Application
 from components.socle.release import file_values
 from settings import Charts
-from tests.component.test_socle import PEM, Mocks, declare, mocks, opened
+from tests.component.test_socle import PEM, PUBLISHED, Mocks, declare, mocks, opened
 from tests.component.test_zones import declared
 from tests.lab.waiting import wait_for
 
@@ -36,18 +36,13 @@ def authentik(**changes: Any) -> Authentik:
         "chart": Charts().authentik,
         "namespace": "authentik",
         "domain": "ef-fr.dev",
-        "host": "auth.ef-fr.dev",
-        "url": "https://auth.ef-fr.dev/",
+        "published": PUBLISHED.model_copy(update={"ldap_address": IPv4Address("10.75.10.202")}),
         "email": "ops@ef-fr.dev",
         "groups": ["oss"],
         "applications": [Application("homepage", "https://home.ef-fr.dev"), CLIENT],
         "ingress_class": "nginx",
-        "https_port": 443,
-        "ldap_host": "ldap.ef-fr.dev",
-        "ldap_address": IPv4Address("10.75.10.202"),
         "certificate": TlsCertificate(f"{PEM}chain", pulumi.Output.secret("private key")),
         "storage_class": "longhorn",
-        "annotations": {},
         "protection": True,
     }
     return Authentik("authentik", AuthentikArgs(**{**values, **changes}))
@@ -99,12 +94,15 @@ def test_blueprints_are_mounted_from_a_secret_and_their_secrets_are_nowhere_else
     assert not [args.name for args in elsewhere if "password-of-authentik" in repr(args.inputs)]
 
 
-@pytest.mark.parametrize("url", ["https://auth.ef-fr.dev/", "https://auth.ef-fr.dev:8443/"])
-def test_its_tile_on_the_dashboard_leads_to_its_port(mocks: Mocks, url: str) -> None:
-    declare(lambda: everything(url=url, annotations={"of": "the port"}))
+@pytest.mark.parametrize(
+    ("port", "url", "listens"),
+    [(443, "https://auth.ef-fr.dev/", None), (8443, "https://auth.ef-fr.dev:8443/", "8443,443")],
+)
+def test_its_tile_on_the_dashboard_leads_to_its_port(mocks: Mocks, port: int, url: str, listens: str | None) -> None:
+    declare(lambda: everything(published=PUBLISHED.model_copy(update={"https_port": port})))
     annotations = mocks.values()["server"]["ingress"]["annotations"]
     assert annotations["gethomepage.dev/href"] == url
-    assert annotations["of"] == "the port"
+    assert annotations.get("nginx.org/listen-ports-ssl") == listens
     assert annotations["gethomepage.dev/enabled"] == "true"
 
 
@@ -216,7 +214,7 @@ def test_the_policy_asks_the_adapter_by_its_namespace(mocks: Mocks) -> None:
 def test_ldap_is_reached_at_its_address_if_it_has_one(
     mocks: Mocks, address: IPv4Address | None, kind: str, annotations: dict[str, str] | None, url: str
 ) -> None:
-    given = declare(lambda: everything(ldap_address=address))
+    given = declare(lambda: everything(published=PUBLISHED.model_copy(update={"ldap_address": address})))
     service = mocks.of("Service")["authentik-ldap"]
     assert (service["spec"]["type"], service["metadata"].get("annotations")) == (kind, annotations)
     assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(636, "ldaps")]

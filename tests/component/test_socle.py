@@ -39,7 +39,6 @@ from tests.component.mocks import Agreeing
 from tests.unit.verify.pki import Ca
 
 CHARTS = Charts()
-HOME = "https://home.ef-fr.dev/"
 SIGN_IN = "authentik/single-sign-on"
 PEM = "-----BEGIN CERTIFICATE-----\n"
 AUTHORITY = Ca("Proxmox").root
@@ -115,7 +114,7 @@ def test_a_release_is_the_pinned_chart_in_its_namespace(mocks: Mocks) -> None:
         lambda: (
             Homepage(
                 "homepage",
-                HomepageArgs(CHARTS.homepage, "homepage", "paris", "home.ef-fr.dev", HOME, {}, SIGN_IN, "nginx"),
+                HomepageArgs(CHARTS.homepage, "homepage", "paris", "ef-fr.dev", PUBLISHED, SIGN_IN, "nginx"),
             ).url
         )
     )
@@ -260,15 +259,15 @@ def test_the_ingress_controller_has_a_fixed_address_and_a_default_certificate(mo
 
 
 def test_homepage_answers_to_its_name_and_to_the_probes(mocks: Mocks) -> None:
-    url = "https://home.ef-fr.dev:8443/"
-    args = HomepageArgs(CHARTS.homepage, "homepage", "paris", "home.ef-fr.dev", url, {}, SIGN_IN, "nginx")
-    assert declare(lambda: Homepage("homepage", args).url) == url
+    published = PUBLISHED.model_copy(update={"https_port": 8443})
+    args = HomepageArgs(CHARTS.homepage, "homepage", "paris", "ef-fr.dev", published, SIGN_IN, "nginx")
+    assert declare(lambda: Homepage("homepage", args).url) == "https://home.ef-fr.dev:8443/"
     values = mocks.values()
     assert [variable["name"] for variable in values["env"]] == ["POD_IP", "HOMEPAGE_ALLOWED_HOSTS"]
     assert values["env"][1]["value"] == "$(POD_IP):3000,home.ef-fr.dev"
     ingress = values["ingress"]["main"]
     assert (ingress["ingressClassName"], ingress["tls"]) == ("nginx", [{"hosts": ["home.ef-fr.dev"]}])
-    assert ingress["annotations"] == {"nginx.org/policies": SIGN_IN}
+    assert ingress["annotations"] == {"nginx.org/policies": SIGN_IN, "nginx.org/listen-ports-ssl": "8443,443"}
 
 
 def powerdns() -> PowerDns:

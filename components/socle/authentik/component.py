@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 import pulumi
 import pulumi_random as random
@@ -12,6 +11,7 @@ from pulumi_kubernetes import core
 from pulumi_kubernetes.helm.v3 import Release
 
 from components import workload
+from components.socle import hosts
 from components.socle.authentik import blueprints
 from components.socle.authentik.blueprints import Application, Directory
 from components.socle.authentik.forward_auth import ForwardAuth, ForwardAuthArgs
@@ -19,7 +19,7 @@ from components.socle.authentik.ldap import Ldap, LdapArgs
 from components.socle.postgresql import PostgreSql, PostgreSqlArgs
 from components.socle.release import release
 from components.socle.tls_secrets import TlsCertificate
-from settings import Chart
+from settings import Chart, Services
 
 DATABASE = "authentik"
 DATABASE_SIZE = "8Gi"
@@ -32,12 +32,10 @@ class AuthentikArgs:
     chart: Chart
     namespace: pulumi.Input[str]
     domain: str
-    """Whose directory it is: `ef-fr.dev` has the base DN `dc=ef-fr,dc=dev`."""
-    host: str
-    """Its public name, covered by the ingress controller's default certificate."""
-    url: str
-    annotations: Mapping[str, str]
-    """Of its Ingress, beside those of the values file."""
+    """The site's first zone, which its names are in. Whose directory it is: `ef-fr.dev` has the base DN
+    `dc=ef-fr,dc=dev`."""
+    published: Services
+    """Where people reach the ingress controller, and LDAP: without an address it is for the cluster's own pods."""
     email: str
     """Mail address of the first administrator, `akadmin`."""
     groups: Sequence[str]
@@ -45,13 +43,8 @@ class AuthentikArgs:
     applications: Sequence[Application]
     """What people sign in to with it."""
     ingress_class: pulumi.Input[str]
-    https_port: int
-    """By which people reach the applications."""
-    ldap_host: str
-    """Public name of LDAP, which the certificate is for."""
-    ldap_address: IPv4Address | None
-    """Where the name leads to; None: LDAP is for the cluster's own pods."""
     certificate: TlsCertificate
+    """Of the zone."""
     storage_class: pulumi.Input[str]
     protection: bool
     """Pulumi's `protect`, on what cannot be made again: the database, its password and the secret key."""
@@ -76,7 +69,8 @@ class Authentik(pulumi.ComponentResource):
     def __init__(self, name: str, args: AuthentikArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:Authentik", name, None, opts)
         self._name, self._args, self._child = name, args, pulumi.ResourceOptions(parent=self)
-        self._origin = args.url.removesuffix("/")
+        self._host, published = hosts.authentik(args.domain), args.published
+        self._origin = hosts.origin(self._host, published)
         self.password = self._random("admin", 32)
         bind_password, outpost_token = self._random("ldap-bind", 48), self._random("ldap-token", 64)
         base_dn = ",".join(f"dc={label}" for label in args.domain.split("."))
@@ -92,14 +86,14 @@ class Authentik(pulumi.ComponentResource):
         # Both ask its Service. Not by an output: whatever changes of the release would seem to change them, too.
         after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
         sign_in = ForwardAuth(
-            f"{name}-forward-auth", ForwardAuthArgs(args.namespace, args.ingress_class, args.https_port), after
+            f"{name}-forward-auth", ForwardAuthArgs(args.namespace, args.ingress_class, published.https_port), after
         )
         outpost = Ldap(
-            f"{name}-ldap", LdapArgs(args.namespace, args.chart.version, args.ldap_address, outpost_token), after
+            f"{name}-ldap", LdapArgs(args.namespace, args.chart.version, published.ldap_address, outpost_token), after
         )
-        self.url = installed.id.apply(lambda _: args.url)
+        self.url = installed.id.apply(lambda _: hosts.url(self._host, published))
         self.policy = sign_in.policy
-        ldap_host = outpost.host.apply(lambda inside: inside if args.ldap_address is None else args.ldap_host)
+        ldap_host = outpost.host.apply(lambda inside: hosts.ldap(args.domain) if published.ldap_address else inside)
         self.ldap = {
             "ldapUrl": pulumi.Output.concat("ldaps://", ldap_host),
             "baseDn": base_dn,
@@ -142,11 +136,14 @@ class Authentik(pulumi.ComponentResource):
             "server": {
                 "ingress": {
                     # Where its tile on the dashboard leads: by itself that would leave the port out.
-                    "annotations": {**args.annotations, "gethomepage.dev/href": args.url},
+                    "annotations": {
+                        **hosts.redirect(args.published),
+                        "gethomepage.dev/href": hosts.url(self._host, args.published),
+                    },
                     # Known once the controller is there, whose policies people sign in by.
                     "ingressClassName": args.ingress_class,
-                    "hosts": [args.host],
-                    "tls": [{"hosts": [args.host]}],
+                    "hosts": [self._host],
+                    "tls": [{"hosts": [self._host]}],
                 }
             },
             "worker": {"podAnnotations": {"checksum/blueprints": digest}},
