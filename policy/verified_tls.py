@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pulumi_policy import ResourceValidationArgs
 
+from components.loopback import is_loopback
 from policy.rules import known, policy, section, values
 
 URLS: Final = ("endpoint", "apiUrl", "directory")
@@ -37,15 +37,8 @@ def _clear(key: str, url: Any) -> Iterator[str]:
     if not isinstance(url, str) or not known(url):
         return
     parts = urlsplit(url)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield f"talks to {url} in clear ({key}): use https."
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 POLICIES: Final = [policy("tls-verified", "Connections use TLS and check certificates.", unverified)]

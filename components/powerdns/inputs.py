@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pulumi.output import contains_unknowns
 
+from components.loopback import is_loopback
 from components.powerdns import names
 from components.powerdns.refusal import Refusal, RefusedError
 
@@ -109,7 +110,7 @@ def _check_url(value: str) -> None:
         host, plain = "", False
     if not host or not plain or url.scheme not in ("http", "https"):
         raise RefusedError("bad-url", f"is {value!r}: https://host:port, without a path or user name")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise RefusedError("key-in-clear", f"is {value!r}: the key would cross the network in clear; use https")
 
 
@@ -155,10 +156,3 @@ def _check_metadata(kind: str, values: Any) -> None:
         raise RefusedError(
             "empty-metadata", "must be a list of texts that are not empty; leave the kind out to have none"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -111,7 +111,7 @@ class Socle(pulumi.ComponentResource):
         # By the class their Ingresses wait for the controller, whose address comes with it.
         self.authentik = self._authentik(ingress)
         self.homepage = self._homepage(ingress)
-        self.external = self._external(ingress)
+        self._external(ingress)
         self.register_outputs({})
 
     def _dns(self, addresses: MetalLb) -> PowerDns:
@@ -202,9 +202,9 @@ class Socle(pulumi.ComponentResource):
             self._child,
         )
 
-    def _external(self, ingress: NginxIngress) -> ExternalServices:
+    def _external(self, ingress: NginxIngress) -> None:
         settings, services = self._args.settings, self._args.services
-        return ExternalServices(
+        ExternalServices(
             "external-services",
             ExternalServicesArgs(
                 services=settings.external_services,

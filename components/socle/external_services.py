@@ -36,16 +36,14 @@ class ExternalServicesArgs:
 class ExternalServices(pulumi.ComponentResource):
     """A Service without pods, its one endpoint and its Ingress, for each external service."""
 
-    urls: dict[str, pulumi.Output[str]]
-    """By name of the service."""
-
     def __init__(self, name: str, args: ExternalServicesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oss-nextgen:socle:ExternalServices", name, None, opts)
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
-        self.urls = {service.name: self._publish(service) for service in args.services}
+        for service in args.services:
+            self._publish(service)
         self.register_outputs({})
 
-    def _publish(self, service: ExternalService) -> pulumi.Output[str]:
+    def _publish(self, service: ExternalService) -> None:
         self._backend(service)
         annotations: dict[str, pulumi.Input[str]] = {
             # Pulumi would wait for an Endpoints object of the Service's name, and only EndpointSlices exist.
@@ -59,7 +57,7 @@ class ExternalServices(pulumi.ComponentResource):
             "gethomepage.dev/group": hosts.group(service.host, self._args.domain),
             "gethomepage.dev/icon": f"{service.name}.png",
             "gethomepage.dev/external": "true",
-            "gethomepage.dev/href": self._url(service),
+            "gethomepage.dev/href": hosts.url(service.host, self._args.published),
             **hosts.redirect(self._args.published),
         }
         policies: list[pulumi.Input[str]] = [self._args.sign_in] if service.sso else []
@@ -69,7 +67,7 @@ class ExternalServices(pulumi.ComponentResource):
                 policies.append(self._verification(service, service.ca_certificate))
         if policies:
             annotations["nginx.org/policies"] = pulumi.Output.all(*policies).apply(",".join)
-        ingress = networking.v1.Ingress(
+        networking.v1.Ingress(
             service.name,
             metadata=self._metadata(service, annotations),
             spec=networking.v1.IngressSpecArgs(
@@ -79,10 +77,6 @@ class ExternalServices(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        return ingress.id.apply(lambda _: self._url(service))
-
-    def _url(self, service: ExternalService) -> str:
-        return hosts.url(service.host, self._args.published)
 
     def _backend(self, service: ExternalService) -> None:
         port = core.v1.ServicePortArgs(name=service.scheme, port=service.port)

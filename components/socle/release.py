@@ -26,7 +26,6 @@ def release(
     namespace: pulumi.Input[str],
     values: Values,
     opts: pulumi.ResourceOptions,
-    folder: Path = FOLDER,
 ) -> Release:
     """Install a chart as the release of the same name, and wait until it is ready.
 
@@ -36,7 +35,6 @@ def release(
         namespace: It exists already.
         values: They win over the file's.
         opts: Of the resource.
-        folder: Where the values files are.
 
     Returns:
         The release. What waits for it waits for its id: the preview of an update knows that, and not its status.
@@ -50,14 +48,14 @@ def release(
         namespace=namespace,
         create_namespace=False,
         timeout=TIMEOUT,
-        values=merged(file_values(name, folder), values),
+        values=merged(file_values(name), values),
         opts=opts,
     )
 
 
-def file_values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+def file_values(name: str) -> dict[str, Any]:
     """The values file of a release."""
-    values: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    values: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     return values
 
 

@@ -418,7 +418,7 @@ def publish(service: ExternalService) -> ExternalServices:
 
 
 def test_an_external_service_is_one_endpoint_behind_an_ingress(mocks: Mocks) -> None:
-    assert declare(lambda: publish(external()).urls["proxmox"]) == "https://proxmox.ef-fr.dev/"
+    declare(lambda: publish(external()).urn)
     service, endpoints = mocks.of("Service")["proxmox"], mocks.of("EndpointSlice")["proxmox"]
     assert "selector" not in service["spec"]
     assert endpoints["metadata"]["labels"] == {"kubernetes.io/service-name": "proxmox"}
@@ -433,15 +433,16 @@ def test_an_external_service_is_one_endpoint_behind_an_ingress(mocks: Mocks) -> 
 
 @pytest.mark.parametrize(("host", "group"), [("proxmox.ef-fr.dev", "OSS"), ("proxmox.ef-fr.io", "Network Operations")])
 def test_the_dashboard_shows_it_in_the_group_of_its_zone(mocks: Mocks, host: str, group: str) -> None:
-    declare(lambda: publish(external(host=host)).urls["proxmox"])
+    declare(lambda: publish(external(host=host)).urn)
     annotations = mocks.of("Ingress")["proxmox"]["metadata"]["annotations"]
     assert annotations["gethomepage.dev/group"] == group
+    assert annotations["gethomepage.dev/href"] == f"https://{host}/"
     layout = file_values("homepage")["config"]["settings"]["layout"]
     assert group in [name for each in layout for name in each]
 
 
 def test_its_certificate_is_checked(mocks: Mocks) -> None:
-    declare(lambda: publish(external()).urls["proxmox"])
+    declare(lambda: publish(external()).urn)
     annotations = mocks.of("Ingress")["proxmox"]["metadata"]["annotations"]
     assert annotations["nginx.org/ssl-services"] == "proxmox"
     assert annotations["nginx.org/websocket-services"] == "proxmox"
@@ -471,7 +472,7 @@ def test_its_certificate_is_checked(mocks: Mocks) -> None:
     ],
 )
 def test_people_sign_in_where_it_is_asked_for(mocks: Mocks, changes: dict[str, Any], policies: str) -> None:
-    declare(lambda: publish(external(**changes)).urls["proxmox"])
+    declare(lambda: publish(external(**changes)).urn)
     assert mocks.of("Ingress")["proxmox"]["metadata"]["annotations"]["nginx.org/policies"] == policies
 
 
@@ -484,7 +485,7 @@ def test_people_sign_in_where_it_is_asked_for(mocks: Mocks, changes: dict[str, A
     ],
 )
 def test_only_what_is_asked_for_is_checked(mocks: Mocks, changes: dict[str, Any], annotations: set[str]) -> None:
-    declare(lambda: publish(external(**changes)).urls["proxmox"])
+    declare(lambda: publish(external(**changes)).urn)
     present = mocks.of("Ingress")["proxmox"]["metadata"]["annotations"].keys()
     assert present & {"nginx.org/ssl-services", "nginx.org/policies"} == annotations
     assert bool(mocks.of("Policy")) is ("nginx.org/policies" in annotations)

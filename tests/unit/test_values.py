@@ -2,7 +2,6 @@
 
 import re
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import pulumi
 import pytest
@@ -43,9 +42,9 @@ def test_a_value_that_is_known_later_is_kept_as_it_is() -> None:
     assert merged({"a": {"b": 1}}, {"a": {"c": later}})["a"]["c"] is later
 
 
-def test_a_missing_values_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_values_file_is_an_error_that_names_it() -> None:
     with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
-        file_values("nothing", tmp_path)
+        file_values("nothing")
 
 
 @pytest.mark.parametrize(
