@@ -16,23 +16,19 @@ from settings.models import (
     Image,
     Iso,
     Kubernetes,
-    Kubespray,
     Network,
     Pool,
     Proxmox,
-    Startup,
 )
-from settings.problems import PROJECT, Problem, SettingsError
-from settings.services import Acme, Chart, Charts, ExternalService, Services
-from settings.stack import SECRET_KEYS, Settings, optional_secret, secret
+from settings.problems import PROJECT, SettingsError
+from settings.services import Chart, Charts, ExternalService, Services
+from settings.stack import Settings, optional_secret, secret
 from settings.storage import Schedule, Storage
 from settings.teams import Team
 
 __all__ = [
     "PROJECT",
-    "SECRET_KEYS",
     "Access",
-    "Acme",
     "AddressRange",
     "BackedUpSite",
     "Backup",
@@ -45,18 +41,15 @@ __all__ = [
     "Image",
     "Iso",
     "Kubernetes",
-    "Kubespray",
     "Limit",
     "Network",
     "Pbs",
     "Pool",
-    "Problem",
     "Proxmox",
     "Schedule",
     "Services",
     "Settings",
     "SettingsError",
-    "Startup",
     "Storage",
     "Team",
     "optional_secret",

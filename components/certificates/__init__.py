@@ -1,11 +1,5 @@
 """Certificates from an ACME CA, by DNS-01 on the site's own PowerDNS."""
 
-from components.certificates.resources import (
-    AcmeAccount,
-    AcmeAccountArgs,
-    AcmeCertificate,
-    AcmeCertificateArgs,
-    ExternalBinding,
-)
+from components.certificates.resources import AcmeAccount, AcmeAccountArgs, AcmeCertificate, AcmeCertificateArgs
 
-__all__ = ["AcmeAccount", "AcmeAccountArgs", "AcmeCertificate", "AcmeCertificateArgs", "ExternalBinding"]
+__all__ = ["AcmeAccount", "AcmeAccountArgs", "AcmeCertificate", "AcmeCertificateArgs"]

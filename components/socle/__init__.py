@@ -14,36 +14,7 @@ The order, and what carries it:
 7. `Homepage` and `ExternalServices`, by `Authentik.policy`, behind which they are.
 """
 
-from components.socle.authentik import Authentik, AuthentikArgs
 from components.socle.component import Socle, SocleArgs
-from components.socle.external_services import ExternalServices, ExternalServicesArgs
-from components.socle.homepage import Homepage, HomepageArgs
-from components.socle.longhorn import Longhorn, LonghornArgs
-from components.socle.metallb import MetalLb, MetalLbArgs
-from components.socle.namespaces import Namespaces
-from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
-from components.socle.nginx_ingress import NginxIngress, NginxIngressArgs
-from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
+from components.socle.tls_secrets import TlsSecrets
 
-__all__ = [
-    "Authentik",
-    "AuthentikArgs",
-    "ExternalServices",
-    "ExternalServicesArgs",
-    "Homepage",
-    "HomepageArgs",
-    "Longhorn",
-    "LonghornArgs",
-    "MetalLb",
-    "MetalLbArgs",
-    "Namespaces",
-    "NetworkPolicies",
-    "NetworkPoliciesArgs",
-    "NginxIngress",
-    "NginxIngressArgs",
-    "Socle",
-    "SocleArgs",
-    "TlsCertificate",
-    "TlsSecrets",
-    "TlsSecretsArgs",
-]
+__all__ = ["Socle", "SocleArgs", "TlsSecrets"]

@@ -13,9 +13,9 @@ import pulumi
 import pytest
 import yaml
 
-from components.socle import Authentik, AuthentikArgs, TlsCertificate
-from components.socle.authentik import Application
+from components.socle.authentik import Application, Authentik, AuthentikArgs
 from components.socle.release import file_values
+from components.socle.tls_secrets import TlsCertificate
 from settings import Charts
 from tests.component.test_socle import PEM, PUBLISHED, Mocks, declare, mocks, opened
 from tests.component.test_zones import declared

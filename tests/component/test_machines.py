@@ -12,7 +12,8 @@ import pytest
 from components.machines import Machine, VmPool, VmPoolArgs
 from lab.plugins.base import Call
 from lab.plugins.proxmoxve.vm import VmLegacy
-from settings import AddressRange, Network, Pool, Proxmox, Startup
+from settings import AddressRange, Network, Pool, Proxmox
+from settings.models import Startup
 from tests.component.mocks import Agreeing
 
 Test = TypeVar("Test", bound=Callable[..., pulumi.Output[None]])

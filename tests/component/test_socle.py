@@ -12,27 +12,16 @@ from pulumi.runtime import rpc
 
 from components.authority import InternalAuthority
 from components.powerdns.server import PowerDns, PowerDnsArgs
-from components.socle import (
-    ExternalServices,
-    ExternalServicesArgs,
-    Homepage,
-    HomepageArgs,
-    Longhorn,
-    LonghornArgs,
-    MetalLb,
-    MetalLbArgs,
-    Namespaces,
-    NetworkPolicies,
-    NetworkPoliciesArgs,
-    NginxIngress,
-    NginxIngressArgs,
-    TlsCertificate,
-    TlsSecrets,
-    TlsSecretsArgs,
-)
 from components.socle.component import volume_nodes
-from components.socle.namespaces import LEVELS
+from components.socle.external_services import ExternalServices, ExternalServicesArgs
+from components.socle.homepage import Homepage, HomepageArgs
+from components.socle.longhorn import Longhorn, LonghornArgs
+from components.socle.metallb import MetalLb, MetalLbArgs
+from components.socle.namespaces import LEVELS, Namespaces
+from components.socle.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.socle.nginx_ingress import NginxIngress, NginxIngressArgs
 from components.socle.release import file_values
+from components.socle.tls_secrets import TlsCertificate, TlsSecrets, TlsSecretsArgs
 from policy import pods
 from settings import AddressRange, Charts, ExternalService, Pool, Schedule, Services, Storage
 from tests.component.mocks import Agreeing

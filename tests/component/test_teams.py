@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.socle import TlsCertificate
+from components.socle.tls_secrets import TlsCertificate
 from components.teams import Teams, TeamsArgs
 from settings import Team
 from tests.component.mocks import Agreeing

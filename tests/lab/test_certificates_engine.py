@@ -22,9 +22,8 @@ from tests.unit.powerdns.server import DNS_PORT, KEY, Server, running
 
 PROGRAM = """
 import pulumi
-from components.certificates import (
-    AcmeAccount, AcmeAccountArgs, AcmeCertificate, AcmeCertificateArgs, ExternalBinding,
-)
+from components.certificates import AcmeAccount, AcmeAccountArgs, AcmeCertificate, AcmeCertificateArgs
+from components.certificates.resources import ExternalBinding
 from components.powerdns import Connection
 
 config = pulumi.Config()

@@ -15,11 +15,11 @@ from components.certificates import (
     AcmeAccountArgs,
     AcmeCertificate,
     AcmeCertificateArgs,
-    ExternalBinding,
     account_provider,
     keys,
     provider,
 )
+from components.certificates.resources import ExternalBinding
 from components.powerdns import Connection
 
 DIRECTORY = "https://acme.example/directory"
