@@ -134,7 +134,7 @@ class Directories(TypedDict):
 class BackupDatastore(TypedDict):
     """A datastore of a Proxmox Backup Server."""
 
-    server: Annotated[str, Field(examples=["pbs.backup.ef-fr.dev"])]
+    server: Annotated[str, Field(examples=["10.75.20.7"])]
     """Its name or address."""
     datastore: Annotated[str, Field(examples=["sites"])]
     """Its name there."""
