@@ -42,7 +42,11 @@ def lab(clone: LabUnderTest) -> LabUnderTest:
         for pool in values["pools"]:
             pool["count"] = 1
 
+    def told(values: dict[str, Any]) -> None:
+        del values["backupServer"]["sites"][SITE]["controlPlane"][1:]
+
     clone.configure(SITE, change)
+    clone.configure("backup", told)
     return clone
 
 
