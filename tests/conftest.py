@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pulumi.runtime.settings import get_root_resource
+
+# The programs under test are started some thousand times: what Python has compiled of them is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 LONGEST = ("change_control", "cluster_life", "socle_life", "paris", "backup", "faults", "images_life")
 """Files of tests/lab that take minutes each, the longest first."""

@@ -27,7 +27,7 @@ def test_a_command_is_interrupted_when_its_engine_was_killed(tmp_path: Path) -> 
     provider = tmp_path / "provider.py"
     provider.write_text(PROVIDER.format(folder=str(tmp_path)))
     # As the engine does: a script of its own starts the provider, and outlives the engine.
-    script = f"{sys.executable} {provider}; true"
+    script = f"env --default-signal=INT {sys.executable} {provider}; true"
     engine = subprocess.Popen(
         [tmp_path / "pulumi", "-c", f"sh -c '{script}'; true"], env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin"}
     )
