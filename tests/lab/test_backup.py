@@ -42,11 +42,7 @@ def lab(clone: LabUnderTest) -> LabUnderTest:
         for pool in values["pools"]:
             pool["count"] = 1
 
-    def told(values: dict[str, Any]) -> None:
-        del values["backupServer"]["sites"][SITE]["controlPlane"][1:]
-
     clone.configure(SITE, change)
-    clone.configure("backup", told)
     return clone
 
 

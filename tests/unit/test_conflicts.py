@@ -189,12 +189,6 @@ CASES = [
         "5353: all name servers of the platform listen on one port",
     ),
     Case(
-        "control-plane-not-served",
-        {"lille": put("pools", 0, "count", value=5)},
-        'Pulumi.backup.yaml: oss-nextgen:backupServer.sites.lille.controlPlane is "3 addresses": must be 5, one of '
-        "each machine of the control plane of Pulumi.lille.yaml",
-    ),
-    Case(
         "control-plane-elsewhere",
         {"backup": put("backupServer", "sites", "lille", "controlPlane", 2, value="10.60.10.103")},
         'Pulumi.backup.yaml: oss-nextgen:backupServer.sites.lille.controlPlane[2] is "10.60.10.103": must be in '
