@@ -106,8 +106,7 @@ class LabUnderTest:
                     return int(record["pid"])
             return 0
 
-        wait_for(engine)
-        os.kill(engine(), signal.SIGKILL)
+        os.kill(wait_for(engine), signal.SIGKILL)
 
     def run(self, command: str, site: str, code: int = 0) -> str:
         """Run a command to its end, check its exit code, return what it printed."""
